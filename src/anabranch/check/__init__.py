@@ -1,0 +1,1 @@
+"""Pure rules over pipelines: what is wrong, before anything runs."""

@@ -1,0 +1,1 @@
+"""Datasets: formats, frames, contracts, atomic publication, incremental reading."""

@@ -1,0 +1,1 @@
+"""The nouns: frozen dataclasses, errors and pure graph walks. Standard library only."""

@@ -1,0 +1,148 @@
+"""Model values to plain JSON and back, without loss. Fields at their default are left out; union members say their kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anabranch.model import call, columns, dataset, pipeline, place, run, task, values
+from anabranch.model.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+"""Version of the JSON form of a `Pipeline`; readers refuse a newer one."""
+
+T = TypeVar("T")
+_NAMESPACE = {name: thing for module in (columns, place, values, dataset, call, pipeline, run, task) for name, thing in vars(module).items()}
+
+
+def dump(pipe: pipeline.Pipeline, *, places: bool = True) -> dict[str, Any]:
+    """Return the pipeline as versioned, JSON-ready data.
+
+    Args:
+        pipe: what to write.
+        places: keep where each node was written.
+    """
+    return {"anabranch": VERSION, "pipeline": encode(pipe, places=places)}
+
+
+def load(data: dict[str, Any]) -> pipeline.Pipeline:
+    """Return the pipeline that `dump` wrote.
+
+    Raises:
+        ConflictError: `newer-version`, the data was written by a newer anabranch.
+    """
+    if data["anabranch"] > VERSION:
+        message = f"the pipeline was written in form {data['anabranch']}, this anabranch reads up to {VERSION}"
+        raise ConflictError(message, code="newer-version", hint="upgrade anabranch")
+    return decode(pipeline.Pipeline, data["pipeline"])
+
+
+def fingerprint(pipe: pipeline.Pipeline) -> str:
+    """Return the SHA-256 of what the pipeline means: the same however and wherever it was written down."""
+    # Datasets and params are sets with names; the order of steps means nothing either.
+    ordered = dataclasses.replace(
+        pipe,
+        steps=tuple(sorted(pipe.steps, key=lambda step: step.id)),
+        datasets=tuple(sorted(pipe.datasets, key=lambda item: item.name)),
+        params=tuple(sorted(pipe.params, key=lambda item: item.name)),
+    )
+    text = json.dumps(encode(ordered, places=False), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def encode(value: object, *, places: bool = True) -> Any:
+    """Return a model value as JSON-ready data."""
+    if value is None or type(value) in {str, int, float, bool}:
+        return value
+    if isinstance(value, tuple | list):
+        return [encode(item, places=places) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item, places=places) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    kind = type(value)
+    data: dict[str, Any] = {"is": kind.__name__} if kind in _union_members() else {}
+    for name, default in _defaults(kind):
+        item = getattr(value, name)
+        if item == default or (name == "place" and not places):
+            continue
+        data[name] = encode(item, places=places)
+    return data
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """Return the value of type `kind` that `encode` wrote as `data`."""
+    result: T = _decoder(kind)(data)
+    return result
+
+
+_MISSING = object()
+
+
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
+    """Names and default values of a dataclass's fields."""
+    found: list[tuple[str, object]] = []
+    for item in dataclasses.fields(kind):
+        default: object = _MISSING
+        if item.default is not dataclasses.MISSING:
+            default = item.default
+        elif item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        found.append((item.name, default))
+    return tuple(found)
+
+
+_UNIONS = (call.Call, values.ValueType, pipeline.Input, pipeline.Trigger, run.Event, task.Outcome)
+
+
+@cache
+def _union_members() -> frozenset[type]:
+    return frozenset(member for union in _UNIONS for member in typing.get_args(union))
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in {types.UnionType, typing.Union}:
+        members = {member.__name__: member for member in arguments if dataclasses.is_dataclass(member)}
+        if not members:
+            return lambda data: data
+        only = next(iter(members.values())) if len(members) == 1 else None
+
+        def union(data: Any) -> Any:
+            if data is None:
+                return None
+            return _decoder(only or members[data["is"]])(data)
+
+        return union
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        item = arguments[0]
+        return lambda data: tuple(map(_decoder(item), data))
+    if origin is tuple:
+        return lambda data: tuple(_decoder(part)(value) for part, value in zip(arguments, data, strict=True))
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _record_decoder(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    return lambda data: data
+
+
+def _record_decoder(kind: type) -> Callable[[Any], Any]:
+    hints: dict[str, Any] = {}
+
+    def record(data: dict[str, Any]) -> Any:
+        if not hints:  # on first use, because types refer to each other
+            hints.update(typing.get_type_hints(kind, {**_NAMESPACE, **vars(typing)}))
+        return kind(**{name: _decoder(hints[name])(value) for name, value in data.items() if name != "is"})
+
+    return record

@@ -1,0 +1,202 @@
+"""Every Protocol of anabranch. Read this file, then `model/`, and you know the program.
+
+    files  --Frontend-->  Pipeline  --check-->  diagnostics
+    Pipeline --runner--> Tasks --Workers--> Outcomes --RunStore--> events --Reporter--> screen
+    in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.commit--> published datasets
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline
+    from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
+    from anabranch.model.task import Task
+
+C = TypeVar("C", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An input as one attempt sees it: `location` is a path or URI that holds exactly the rows handed over."""
+
+    port: DatasetInput
+    dataset: DatasetSpec
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An output as one attempt sees it: `location` is a staging path where nothing lies yet. It is not main's."""
+
+    port: DatasetOutput
+    dataset: DatasetSpec
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an engine reports besides the outputs that it wrote."""
+
+    value: Json = None
+    parts: tuple[SubStep, ...] = ()
+
+
+class Staging(Protocol):
+    """The data of one attempt: inputs to read, outputs that nobody sees before `commit`."""
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Inputs by port. Incremental inputs are cut to the new rows on first use, so process calls see a file of them."""
+        ...
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """Outputs by port."""
+        ...
+
+    def load(self, port: str, annotation: object) -> object:
+        """Return the rows of an input as the type that a step's function asks for.
+
+        Args:
+            port: the input's name.
+            annotation: polars.DataFrame, polars.LazyFrame, pandas.DataFrame, pyarrow.Table, pyarrow.RecordBatchReader,
+                duckdb.DuckDBPyRelation, pyspark.sql.DataFrame, pathlib.Path or str (the location); or its dotted name.
+
+        Raises:
+            StepError: `missing-input`, `unreadable-input`, `unknown-frame`.
+        """
+        ...
+
+    def save(self, port: str, frame: object) -> None:
+        """Write a returned frame to an output's staging location, in the dataset's format.
+
+        Raises:
+            StepError: `unknown-frame`, `unstorable-type`, `disk-full`.
+        """
+        ...
+
+    def connection(self) -> object:
+        """Return a duckdb connection, private to the attempt, with one view per input port."""
+        ...
+
+    def commit(self) -> tuple[tuple[PortStats, ...], tuple[PortStats, ...]]:
+        """Check every output against its contract, then publish all of them and the watermarks, or nothing.
+
+        Returns:
+            What was read and what was written.
+
+        Raises:
+            ContractError: an output breaks its contract; the message names columns and rows.
+            StepError: `output-not-written`, `disk-full`, `unreadable-output`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Delete whatever the attempt staged and did not publish."""
+        ...
+
+
+class Data(Protocol):
+    """Datasets of one storage root."""
+
+    def begin(self, task: Task) -> Staging:
+        """Open the data of an attempt.
+
+        Raises:
+            StepError: `missing-input`, with the location that was looked at.
+        """
+        ...
+
+    def recover(self) -> None:
+        """Finish publications that a crash cut off after their commit point; drop staging that nobody owns any more."""
+        ...
+
+
+class Engine(Protocol[C]):
+    """Runs one kind of call on this machine."""
+
+    def run(self, call: C, task: Task, staging: Staging) -> Result:
+        """Run the call; write every output of `staging.targets`, by `save` or as a process at its location.
+
+        The process's stdout and stderr are the step's log: print there. Child processes inherit both.
+
+        Raises:
+            StepError: what failed, with the user's own place first.
+        """
+        ...
+
+
+class Frontend(Protocol):
+    """One way to write pipelines down."""
+
+    def read(self, root: Path, source: str) -> Sequence[Pipeline]:
+        """Return the pipelines of one entry of `anabranch.yaml`.
+
+        Raises:
+            InvalidProject: with every diagnostic found.
+        """
+        ...
+
+
+class RunStore(Protocol):
+    """Where events live. What `append` has returned survives a crash."""
+
+    def begin(self, run: RunId, pipeline: Pipeline, first: Event) -> Recorded:
+        """Record a new run with its definition and its first event."""
+        ...
+
+    def append(self, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
+        """Record events of a run, all or none, durably."""
+        ...
+
+    def events(self, run: RunId, after: int = 0) -> Iterator[Recorded]:
+        """Return the events of a run past `after`, in order."""
+        ...
+
+    def run(self, run: RunId) -> Run:
+        """Return the run as its events tell it; `dead` when it says running and nobody drives it.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        ...
+
+    def runs(self, pipeline: str | None = None, limit: int = 25) -> tuple[Run, ...]:
+        """Return the newest runs first."""
+        ...
+
+    def resolve(self, text: str) -> RunId:
+        """Return the run that a unique prefix, or `last`, means.
+
+        Raises:
+            NotFoundError: none does.
+            UsageError: several do.
+        """
+        ...
+
+    def definition(self, run: RunId) -> Pipeline:
+        """Return the pipeline as the run started with it."""
+        ...
+
+    def beat(self, run: RunId) -> bool:
+        """Note that the run is alive; return whether somebody asked to cancel it."""
+        ...
+
+    def cancel(self, run: RunId) -> None:
+        """Ask the process that drives the run to cancel it."""
+        ...
+
+
+class Reporter(Protocol):
+    """Shows a run while it happens. It is told only what has been recorded."""
+
+    def report(self, recorded: Recorded) -> None:
+        """Show one event."""
+        ...

@@ -1,0 +1,1 @@
+"""Run events in SQLite, code snapshots, locks."""
