@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs footprint env lock clean
+.PHONY: help demo test lint style types imports format bench docs footprint env lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,11 +21,17 @@ test: env  ## Install what the tests need, and run all of them, with coverage
 	@$(PYTHON) tools/bootstrap.py dbt
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
-lint: env  ## Check style, types and the direction of imports
+lint: style types imports  ## Check style, types and the direction of imports; `make -k lint` shows all at once
+
+style: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: env
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
+
+imports: env
 	@$(BIN)/lint-imports
 
 format: env  ## Format the code, and mend what ruff can mend

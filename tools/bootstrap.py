@@ -126,7 +126,7 @@ def digest(name: str, root: Path) -> str:
     """
     hashed = hashlib.sha256((root / "requirements" / f"{name}.txt").read_bytes())
     if ENVIRONMENTS[name].project:
-        import tomllib  # noqa: PLC0415 - not in the older Pythons that check_python refuses politely
+        import tomllib  # not in the older Pythons that check_python refuses politely
 
         pyproject = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
         tables = [pyproject["build-system"], pyproject["project"], str(root)]
