@@ -48,12 +48,20 @@ def load(data: dict[str, Any]) -> pipeline.Pipeline:
 
 def fingerprint(pipe: pipeline.Pipeline) -> str:
     """Return the SHA-256 of what the pipeline means: the same however and wherever it was written down."""
-    # Datasets and params are sets with names; the order of steps means nothing either.
+    # Datasets and params are sets with names; the order of steps and of inputs means nothing, nor do words for people.
+    steps = (
+        dataclasses.replace(
+            step, inputs=tuple(sorted(step.inputs, key=lambda port: port.name)), after=tuple(sorted(step.after)), description=""
+        )
+        for step in pipe.steps
+    )
     ordered = dataclasses.replace(
         pipe,
-        steps=tuple(sorted(pipe.steps, key=lambda step: step.id)),
-        datasets=tuple(sorted(pipe.datasets, key=lambda item: item.name)),
-        params=tuple(sorted(pipe.params, key=lambda item: item.name)),
+        steps=tuple(sorted(steps, key=lambda step: step.id)),
+        datasets=tuple(sorted((dataclasses.replace(d, description="") for d in pipe.datasets), key=lambda d: d.name)),
+        params=tuple(sorted((dataclasses.replace(p, description="") for p in pipe.params), key=lambda p: p.name)),
+        tests=(),
+        description="",
     )
     text = json.dumps(encode(ordered, places=False), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
