@@ -48,9 +48,7 @@ def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_old_python_is_refused_and_the_way_out_is_named() -> None:
-    with pytest.raises(
-        bootstrap.BootstrapError, match=r"3\.11 or newer, and this is 3\.9.*PYTHON=python3\.11"
-    ):
+    with pytest.raises(bootstrap.BootstrapError, match=r"3\.11 or newer, and this is 3\.9.*PYTHON=python3\.11"):
         bootstrap.check_python((3, 9))
 
 
@@ -128,9 +126,7 @@ def test_where_uv_fails_pip_installs(root: Path, monkeypatch: pytest.MonkeyPatch
     tried: list[str] = []
     monkeypatch.setattr(bootstrap, "uv_command", lambda *_: ["uv"])
     monkeypatch.setattr(bootstrap, "pip_command", lambda *_: ["pip"])
-    monkeypatch.setattr(
-        bootstrap, "succeeds", lambda command: tried.append(command[0]) or command[0] == "pip"
-    )
+    monkeypatch.setattr(bootstrap, "succeeds", lambda command: tried.append(command[0]) or command[0] == "pip")
     bootstrap.install("docs", root / ".venv-docs", root, uv=None, installer="auto")
     assert tried == ["uv", "pip"]
 

@@ -31,9 +31,7 @@ def test_every_package_is_pinned_and_hashed(lock: Path) -> None:
     assert packages
     assert [line for line in packages if not PIN.fullmatch(line)] == []
     hashes = [line for line in code if line.startswith(" ")]
-    assert [
-        line for line in hashes if not re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}(?: \\)?", line)
-    ] == []
+    assert [line for line in hashes if not re.fullmatch(r" {4}--hash=sha256:[0-9a-f]{64}(?: \\)?", line)] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
