@@ -1,0 +1,270 @@
+"""Run events in SQLite: durable when `append` returns, readable while a run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model import codec
+from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError, closest
+from anabranch.model.run import Event, Recorded, Run, RunEnded, RunId, RunState, fold
+from anabranch.store.locks import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from anabranch.model.pipeline import Pipeline
+
+SILENT_AFTER = 60.0
+"""Seconds without a beat after which a run on another host counts as dead. On this host its lock tells, at once."""
+
+
+class SqliteRunStore:
+    """The `RunStore` below a project's `.anabranch` folder.
+
+    WAL lets readers go on while a run writes; `synchronous=FULL` makes a commit survive a power cut.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """Name the folder; it is made, and the database opened, on first use."""
+        self.folder = folder
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._next: dict[RunId, int] = {}
+        self._alive: dict[RunId, FileLock] = {}
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self.folder / "state.db"
+
+    def begin(self, run: RunId, pipeline: Pipeline, first: Event) -> Recorded:
+        """Record a new run with its definition and its first event; from now on this process drives it."""
+        body = json.dumps(codec.dump(pipeline), separators=(",", ":"))
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        lock = FileLock(self.alive_file(run))
+        lock.try_acquire(run)
+        self._alive[run] = lock
+        namespace = getattr(first, "namespace", "main")
+
+        def insert(db: sqlite3.Connection) -> Recorded:
+            db.execute("INSERT OR IGNORE INTO definitions (digest, body) VALUES (?, ?)", (digest, body))
+            db.execute(
+                "INSERT INTO runs (id, pipeline, namespace, definition, host, beat_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (run, pipeline.name, namespace, digest, socket.gethostname(), self._clock()),
+            )
+            self._next[run] = 1
+            return self._insert(db, run, [first])[0]
+
+        return self._write(insert)
+
+    def append(self, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
+        """Record events of a run, all or none, durably."""
+        if run not in self._next:
+            rows = self._read("SELECT max(seq) FROM events WHERE run = ?", (run,))
+            self._next[run] = (rows[0][0] or 0) + 1
+        recorded = self._write(lambda db: self._insert(db, run, events))
+        if any(isinstance(event, RunEnded) for event in events) and run in self._alive:
+            self._alive.pop(run).release()
+        return recorded
+
+    def _insert(self, db: sqlite3.Connection, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
+        now, first = self._clock(), self._next[run]
+        recorded = tuple(Recorded(run, first + i, now, event) for i, event in enumerate(events))
+        rows = [(run, each.seq, now, json.dumps(codec.encode(each.event), separators=(",", ":"))) for each in recorded]
+        db.executemany("INSERT INTO events (run, seq, at, body) VALUES (?, ?, ?, ?)", rows)
+        self._next[run] = first + len(recorded)
+        return recorded
+
+    def events(self, run: RunId, after: int = 0) -> Iterator[Recorded]:
+        """Return the events of a run past `after`, in order."""
+        rows = self._read("SELECT seq, at, body FROM events WHERE run = ? AND seq > ? ORDER BY seq", (run, after))
+        for seq, at, body in rows:
+            yield Recorded(run, seq, at, codec.decode(Event, json.loads(body)))  # type: ignore[arg-type]
+
+    def run(self, run: RunId) -> Run:
+        """Return the run as its events tell it; `dead` when it says running and nobody drives it.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        from dataclasses import replace  # noqa: PLC0415
+
+        told = fold(self.events(run))
+        if told is None:
+            message = f"no run `{run}`"
+            raise NotFoundError(message, code="no-run", hint="anabranch runs list")
+        if told.state is RunState.RUNNING and not self._driven(run):
+            # It may have ended between the two looks.
+            again = fold(self.events(run)) or told
+            return replace(again, state=RunState.DEAD) if again.state is RunState.RUNNING else again
+        return told
+
+    def _driven(self, run: RunId) -> bool:
+        host, beat_at = self._read("SELECT host, beat_at FROM runs WHERE id = ?", (run,))[0]
+        if host == socket.gethostname():
+            return FileLock(self.alive_file(run)).held()
+        return bool(abs(self._clock() - beat_at) < SILENT_AFTER)
+
+    def runs(self, pipeline: str | None = None, limit: int = 25) -> tuple[Run, ...]:
+        """Return the newest runs first."""
+        if not self.path.exists():
+            return ()
+        chosen = "WHERE pipeline = ?" if pipeline else ""
+        query = f"SELECT id FROM runs {chosen} ORDER BY position DESC LIMIT ?"  # noqa: S608 - no value in the text
+        return tuple(self.run(RunId(row[0])) for row in self._read(query, (*([pipeline] if pipeline else []), limit)))
+
+    def resolve(self, text: str) -> RunId:
+        """Return the run that a unique prefix, or `last`, means.
+
+        Raises:
+            NotFoundError: none does.
+            UsageError: several do.
+        """
+        if not self.path.exists():
+            message = f"no run `{text}`: nothing has been run here yet"
+            raise NotFoundError(message, code="no-run", hint="anabranch run")
+        if text == "last":
+            rows = self._read("SELECT id FROM runs ORDER BY position DESC LIMIT 1")
+        else:
+            safe = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            rows = self._read("SELECT id FROM runs WHERE id LIKE ? ESCAPE '\\' ORDER BY position DESC", (safe + "%",))
+        if not rows:
+            known = [row[0] for row in self._read("SELECT id FROM runs ORDER BY position DESC LIMIT 25")]
+            message = f"no run `{text}`"
+            raise NotFoundError(message, code="no-run", hint=closest(text, known))
+        if len(rows) > 1 and all(row[0] != text for row in rows):
+            message = f"`{text}` means {len(rows)} runs"
+            raise UsageError(message, code="ambiguous-run", hint="one of " + ", ".join(row[0] for row in rows[:5]))
+        return RunId(next((row[0] for row in rows if row[0] == text), rows[0][0]))
+
+    def definition(self, run: RunId) -> Pipeline:
+        """Return the pipeline as the run started with it."""
+        query = "SELECT body FROM definitions JOIN runs ON runs.definition = definitions.digest WHERE runs.id = ?"
+        return codec.load(json.loads(self._read(query, (run,))[0][0]))
+
+    def beat(self, run: RunId) -> bool:
+        """Note that the run is alive; return whether somebody asked to cancel it."""
+
+        def note(db: sqlite3.Connection) -> bool:
+            db.execute("UPDATE runs SET beat_at = ? WHERE id = ?", (self._clock(), run))
+            return bool(db.execute("SELECT cancel FROM runs WHERE id = ?", (run,)).fetchone()[0])
+
+        return self._write(note)
+
+    def cancel(self, run: RunId) -> None:
+        """Ask the process that drives the run to cancel it; close the run if nobody does."""
+        told = self.run(run)
+        if told.state is RunState.DEAD:
+            self.append(run, [RunEnded(RunState.CANCELLED, message="it was dead")])
+            return
+        if told.state is not RunState.RUNNING:
+            message = f"run {run} has {told.state} already"
+            raise ConflictError(message, code="run-ended", hint=f"anabranch runs show {run}")
+        self._write(lambda db: db.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (run,)))
+
+    def alive_file(self, run: RunId) -> Path:
+        """The file whose lock the driving process holds."""
+        return self.folder / "runs" / run / "alive"
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            try:
+                migrate(db, self.path)
+            except BaseException:
+                db.close()
+                raise
+            self._connection = db
+        return self._connection
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with _told(self.path):
+            return self._open().execute(query, values).fetchall()
+
+    def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        with _told(self.path):
+            db = self._open()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                result = act(db)
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            return result
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the database to the newest form, one numbered file after the other.
+
+    Raises:
+        ConflictError: `newer-version`, a newer anabranch wrote it.
+    """
+    files = sorted(
+        (each for each in resources.files("anabranch.store").joinpath("migrations").iterdir() if each.name.endswith(".sql")),
+        key=lambda each: each.name,
+    )
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(files):
+        message = f"{path} is of version {version}, this anabranch knows up to {len(files)}"
+        raise ConflictError(message, code="newer-version", hint="upgrade anabranch, or move the file away to start anew")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    for number, each in enumerate(files[version:], start=version + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if db.execute("PRAGMA user_version").fetchone()[0] < number:  # another process may have been quicker
+                for statement in each.read_text().split(";"):
+                    if statement.strip():
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+class _told:  # noqa: N801 - reads as a phrase
+    """Turn SQLite's errors into ours: where, what, one thing to try."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
+            text = str(error)
+            hint = next((hint for part, hint in _HINTS.items() if part in text), "anabranch doctor")
+            message = f"the store {self._path}: {text}"
+            raise AnabranchError(message, code="store-failed", hint=hint) from error
+        if isinstance(error, OSError):
+            message = f"the store {self._path}: {error.strerror or error}"
+            raise AnabranchError(message, code="store-failed", hint="make its folder writable") from error
+
+
+_HINTS = {
+    "full": "free disk space, then run the same command again",
+    "readonly": "make the folder writable",
+    "unable to open": "make the folder writable",
+    "locked": "another process writes for more than 30 s: look at `anabranch runs list`",
+    "malformed": "move the file away: published data is not touched, only the history of runs is lost",
+    "not a database": "move the file away: published data is not touched, only the history of runs is lost",
+}
