@@ -215,6 +215,7 @@ def install(name: str, folder: Path, root: Path, *, uv: str | None, installer: s
         command = uv_command(python, locks, uv) if candidate == "uv" else pip_command(python)
         if command and all(succeeds([*command, *step]) for step in steps):
             return
+        print(f"{candidate} could not install requirements/{name}.txt", file=sys.stderr, flush=True)
     message = f"requirements/{name}.txt could not be installed into {folder.name}: see the lines above"
     raise BootstrapError(message)
 
