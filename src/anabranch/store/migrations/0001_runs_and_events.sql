@@ -1,4 +1,4 @@
--- A run is its events; the row in `runs` only finds it, and says who drives it.
+-- A run is its events. The row in `runs` only finds it and says who drives it. (No semicolon in comments: statements are split at them.)
 CREATE TABLE definitions (
     digest TEXT PRIMARY KEY,
     body   TEXT NOT NULL

@@ -1,0 +1,160 @@
+"""Snapshots of a project's code, addressed by content, so that a run can be repeated with the same code and compared."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anabranch.model.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LARGEST = 5_000_000
+"""Bytes above which a file of the project is taken for data, not code."""
+
+SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "dist", "build", "target"})
+"""Folders that never hold the project's own code. Folders whose name starts with a dot are left out too."""
+
+
+class CodeStore:
+    """The code of a project as its runs saw it: one blob a file, one tree a run."""
+
+    def __init__(self, root: Path, folder: Path, without: Sequence[Path] = ()) -> None:
+        """Name the places.
+
+        Args:
+            root: the project's root.
+            folder: where blobs and trees are kept.
+            without: folders that are not code, such as the storage.
+        """
+        self._root, self._folder = root, folder
+        self._without = frozenset(str(each) for each in without)
+
+    def snapshot(self) -> str:
+        """Keep the code as it is now; return the digest of its tree."""
+        known = self._known()
+        tree: dict[str, list[object]] = {}
+        seen: dict[str, list[object]] = {}
+        for name, entry in _files(str(self._root), self._without):
+            stat = entry.stat()
+            if stat.st_size > LARGEST:
+                continue
+            stamp = [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+            cached = known.get(name)
+            blob = str(cached[1]) if cached and cached[0] == stamp else self._keep(Path(entry.path).read_bytes())
+            seen[name] = [stamp, blob]
+            tree[name] = [blob, stat.st_mode & 0o111]
+        body = json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
+        digest = hashlib.sha256(body).hexdigest()
+        self._write(self._tree_file(digest), body)
+        if seen != known:
+            self._write(self._folder / "index.json", json.dumps(seen).encode())
+        return digest
+
+    def materialise(self, digest: str) -> Path:
+        """Return a folder that holds the code of a snapshot.
+
+        Raises:
+            NotFoundError: `no-code`, the snapshot is not here.
+        """
+        folder = self._folder / "trees" / digest
+        if folder.exists():
+            return folder
+        tree = self._tree(digest)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        for name, (blob, executable) in tree.items():
+            target = made / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._blob_file(str(blob)).read_bytes())
+            target.chmod(0o644 | (0o111 if executable else 0))
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process made the same
+                raise
+        return folder
+
+    def diff(self, old: str, new: str) -> str:
+        """Return the changes between two snapshots as a unified diff; empty when there are none."""
+        before, after = self._tree(old), self._tree(new)
+        parts: list[str] = []
+        for name in sorted({*before, *after}):
+            if before.get(name) == after.get(name):
+                continue
+            texts = [self._text(tree.get(name)) for tree in (before, after)]
+            if texts[0] is None or texts[1] is None:
+                parts.append(f"binary file {name} changed\n")
+                continue
+            heads = ("/dev/null" if name not in before else f"a/{name}", "/dev/null" if name not in after else f"b/{name}")
+            lines = difflib.unified_diff(texts[0].splitlines(), texts[1].splitlines(), *heads, lineterm="")
+            parts.append("\n".join(lines) + "\n")
+        return "".join(parts)
+
+    def _text(self, entry: list[object] | None) -> str | None:
+        if entry is None:
+            return ""
+        try:
+            return self._blob_file(str(entry[0])).read_bytes().decode()
+        except UnicodeDecodeError:
+            return None
+
+    def _known(self) -> dict[str, list[object]]:
+        try:
+            known: dict[str, list[object]] = json.loads((self._folder / "index.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return known
+
+    def _keep(self, body: bytes) -> str:
+        digest = hashlib.sha256(body).hexdigest()
+        self._write(self._blob_file(digest), body)
+        return digest
+
+    def _tree(self, digest: str) -> dict[str, list[object]]:
+        try:
+            tree: dict[str, list[object]] = json.loads(self._tree_file(digest).read_bytes())
+        except FileNotFoundError:
+            message = f"the code {digest[:12]} is not kept here any more"
+            raise NotFoundError(message, code="no-code", hint="use --code current") from None
+        return tree
+
+    def _tree_file(self, digest: str) -> Path:
+        return self._folder / "trees" / f"{digest}.json"
+
+    def _blob_file(self, digest: str) -> Path:
+        return self._folder / "blobs" / digest[:2] / digest
+
+    def _write(self, path: Path, body: bytes) -> None:
+        """Write a file so that it is either whole or not there; what is addressed by content is written once."""
+        if path.name != "index.json" and path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, made = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        with os.fdopen(fd, "wb") as file:
+            file.write(body)
+        Path(made).replace(path)
+
+
+def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Return the project's files with their names relative to the root, sorted."""
+    stack = [("", root)]
+    while stack:
+        prefix, folder = stack.pop()
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        if any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in SKIPPED or entry.path in without:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                stack.append((f"{prefix}{entry.name}/", entry.path))
+            elif entry.is_file():
+                yield prefix + entry.name, entry
