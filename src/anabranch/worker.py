@@ -1,0 +1,167 @@
+"""A worker process, wired: `python -m anabranch.worker FD` serves a runner, `--once TASK OUTCOME` does one task.
+
+The second form is the small entry point that runs a step anywhere: a task as JSON in, an outcome as JSON out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_never, cast
+
+from anabranch.model import codec
+from anabranch.model.call import (
+    Call,
+    ContainerCall,
+    DbtCall,
+    NativeCall,
+    PythonCall,
+    ShellCall,
+    SparkCall,
+    SqlCall,
+    kind,
+)
+from anabranch.model.errors import StepError
+from anabranch.model.task import Broken, Outcome, Task
+from anabranch.run.perform import failure, perform
+from anabranch.run.serve import become_worker, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anabranch.model.pipeline import Needs
+    from anabranch.ports import Data, Engine
+
+INSIDE = "ANABRANCH_STEP_ENVIRONMENT"
+"""Set in the environment of a step's own interpreter, so that it is not entered twice."""
+
+
+def serve_here(sock: socket.socket) -> None:
+    """Serve a runner in this process."""
+    serve(sock, do, hidden)
+
+
+def do(task: Task) -> Outcome:
+    """Perform a task: in this interpreter, or in one that has the step's requirements."""
+    if isinstance(task.step.call, PythonCall) and task.step.needs.requirements and INSIDE not in os.environ:
+        return _elsewhere(task)
+    return perform(task, _data, _engine, _secrets)
+
+
+def hidden(task: Task) -> list[str]:
+    """Return the values that a task's log and outcome must not show; none where they cannot be resolved."""
+    try:
+        return list(_secrets(task.step.needs).values())
+    except StepError:
+        return []
+
+
+def _data(task: Task) -> Data:
+    local = import_module("anabranch.data.local")
+    return cast("Data", local.LocalData(Path(task.root), Path(task.storage)))
+
+
+@cache
+def _engine_of(call: type[Call]) -> Engine[Any]:
+    homes: dict[type[Call], tuple[str, str]] = {
+        PythonCall: ("python.engine", "PythonEngine"),
+        SqlCall: ("duckdb.sql", "SqlEngine"),
+        ShellCall: ("shell.engine", "ShellEngine"),
+        SparkCall: ("spark.engine", "SparkEngine"),
+        DbtCall: ("dbt.engine", "DbtEngine"),
+    }
+    module, name = homes[call]
+    return cast("Engine[Any]", getattr(import_module(f"anabranch.platforms.{module}"), name)())
+
+
+def _engine(call: Call) -> Engine[Any]:
+    match call:
+        case PythonCall() | SqlCall() | ShellCall() | SparkCall() | DbtCall():
+            return _engine_of(type(call))
+        case ContainerCall() | NativeCall():
+            message = f"a {kind(call)} call does not run on this machine"
+            hint = "leave the step out with --only, --from or --to"
+            raise StepError(message, code="not-local", hint=hint)
+        case _:
+            assert_never(call)
+
+
+def _secrets(needs: Needs) -> Mapping[str, str]:
+    if not needs.secrets:
+        return {}
+    from anabranch.platforms.process.secrets import resolve_secrets  # noqa: PLC0415 - seldom needed
+
+    return resolve_secrets(needs)
+
+
+def _elsewhere(task: Task) -> Outcome:
+    """Perform the task in the cached environment of the step's requirements."""
+    from anabranch.run.envs import python_for  # noqa: PLC0415 - seldom needed
+
+    try:
+        python = python_for(task.step.needs.requirements, cache() / "envs", _extra(task))
+    except StepError as error:
+        return Broken(0.0, failure(error, task))
+    folder = Path(task.scratch)
+    folder.mkdir(parents=True, exist_ok=True)
+    asked, told = folder / "task.json", folder / "outcome.json"
+    asked.write_text(json.dumps(codec.encode(task)))
+    told.unlink(missing_ok=True)
+    command = [str(python), "-m", "anabranch.worker", "--once", str(asked), str(told)]
+    inside = {**os.environ, INSIDE: "1", "PYTHONPATH": str(_only_us())}
+    code = subprocess.run(command, env=inside, check=False).returncode  # noqa: S603 - our own module
+    if not told.exists():
+        message = f"its interpreter ended with {code} without an answer"
+        return Broken(0.0, failure(StepError(message, code="killed", hint="see the log"), task))
+    return codec.decode(cast("type[Outcome]", Outcome), json.loads(told.read_text()))
+
+
+def _extra(task: Task) -> list[str]:
+    """What our own code needs in a step's environment, at the versions that are installed here."""
+    from importlib.metadata import version  # noqa: PLC0415 - seldom needed
+
+    names = ["msgspec", *(["duckdb", "pyarrow"] if task.datasets else [])]
+    return [f"{name}=={version(name)}" for name in names]
+
+
+def cache() -> Path:
+    """Return the user's folder for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anabranch"
+
+
+def _only_us() -> Path:
+    """Return a folder that holds this package and nothing else, so that nothing leaks into a step's environment."""
+    folder = cache() / "runtime"
+    link = folder / "anabranch"
+    package = Path(__file__).parent
+    if not (link.is_symlink() and link.resolve() == package.resolve()):
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f"anabranch.{os.getpid()}"
+        fresh.symlink_to(package)
+        fresh.replace(link)
+    return folder
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the command line says."""
+    if arguments[:1] == ["--once"]:
+        task = codec.decode(Task, json.loads(Path(arguments[1]).read_text()))
+        outcome = do(task)
+        fresh = Path(arguments[2] + ".new")
+        fresh.write_text(json.dumps(codec.encode(outcome)))
+        fresh.replace(arguments[2])
+    else:
+        become_worker()
+        serve_here(socket.socket(fileno=int(arguments[0])))
+    sys.stdout.flush()
+    os._exit(0)  # a library's leftover thread must not keep a finished worker alive
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
