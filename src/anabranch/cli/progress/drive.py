@@ -1,0 +1,135 @@
+"""Drive a run as the command line does: the right reporter while it happens, the summary at its end, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from anabranch.cli import shapes
+from anabranch.cli.face import VERSION, Face, write_json, write_lines
+from anabranch.cli.human import plural, size
+from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headline, troubles
+from anabranch.cli.table import Cell, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anabranch.app import Project, RunResult
+    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.run import PortStats, Recorded, Run, RunId, StepRun
+    from anabranch.ports import Reporter
+
+
+class Watch:
+    """Remembers which run is being told of, for when it is interrupted."""
+
+    def __init__(self, inner: Reporter) -> None:
+        """Pass everything on to `inner`."""
+        self.run: RunId | None = None
+        self._inner = inner
+
+    def report(self, recorded: Recorded) -> None:
+        """Pass one event on."""
+        self.run = recorded.run
+        self._inner.report(recorded)
+
+
+def drive(face: Face, project: Project, pipeline: Pipeline, act: Callable[[Reporter], RunResult]) -> int:
+    """Run, show, sum up.
+
+    Args:
+        face: how the verb was called.
+        project: the project.
+        pipeline: what runs.
+        act: starts the run with a reporter, and returns when it has ended.
+
+    Returns:
+        The exit code.
+    """
+    inner = reporter_for(face, pipeline)
+    watch = Watch(inner)
+    try:
+        run = act(watch).run
+    except KeyboardInterrupt:
+        if watch.run is None:
+            raise
+        run = project.runs.run(watch.run)
+        finish(face, project, run)
+        return INTERRUPTED
+    finally:
+        close = getattr(inner, "close", None)
+        if close is not None:
+            close()
+    finish(face, project, run)
+    return exit_code(run)
+
+
+def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
+    """Return the reporter that suits stdout and stderr."""
+    if face.json:
+        from anabranch.cli.progress.ndjson import NdjsonReporter
+
+        return NdjsonReporter(face.verb)
+    if face.err.tty:
+        from anabranch.cli.progress.live import LiveReporter
+
+        return LiveReporter(pipeline)
+    from anabranch.cli.progress.lines import LineReporter
+
+    return LineReporter(pipeline)
+
+
+def finish(face: Face, project: Project, run: Run) -> None:
+    """Write the result to stdout, then what went wrong to stderr, so that its last line is the very last."""
+    written = [(step, stats) for step in run.steps if step.state.ok for stats in step.writes]
+    again = face.command("runs", "retry", run.id)
+    if face.json:
+        ok = exit_code(run) == 0
+        datasets = [
+            {"step": step.step, **shapes.port(stats), "location": location(project, stats)} for step, stats in written
+        ]
+        result = {"ok": ok, "run": shapes.run(run), "datasets": datasets, "retry": None if ok else again}
+        write_json({"anabranch": VERSION, "verb": face.verb, "result": result})
+        return
+    write_lines([headline(run, face.out), *_datasets(face, project, written)])
+    for line in troubles(run, voice(face, project, run)):
+        sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def voice(face: Face, project: Project, run: Run) -> Voice:
+    """Return how a run of this project is spoken of."""
+    return Voice(
+        out=face.err,
+        near=face.near,
+        log=lambda step: str(project.log_path(run.id, step.step, step.attempts)),
+        command=face.command,
+    )
+
+
+def location(project: Project, stats: PortStats) -> str | None:
+    """Return where a dataset lies, from the storage root on."""
+    spec = project.datasets.get(stats.dataset)
+    return spec.location if spec else None
+
+
+def _datasets(face: Face, project: Project, written: list[tuple[StepRun, PortStats]]) -> Iterator[str]:
+    """Yield the datasets of the last stage that were made; the others are a verb away."""
+    finals = [item for item in written if _is_final(project, item[1])] or written
+    rows: list[list[str | Cell]] = []
+    for _, stats in finals:
+        where = location(project, stats) or ""
+        rows.append(
+            [
+                Cell(stats.dataset, ("bold",)),
+                plural(stats.rows, "row") if stats.rows is not None else "",
+                size(stats.bytes),
+                Cell(face.near(str(project.storage / where)) if where else "", ("dim",)),
+            ]
+        )
+    yield from table([""] * 4, rows, right=[1, 2], terminal=face.out, indent="  ")
+
+
+def _is_final(project: Project, stats: PortStats) -> bool:
+    spec = project.datasets.get(stats.dataset)
+    return spec is not None and spec.stage.value == "final"

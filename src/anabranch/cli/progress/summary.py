@@ -1,0 +1,175 @@
+"""What is said when a run has ended: what became of it, where it broke, and how to go on. Pure but for the source line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anabranch.cli.human import plural, seconds
+from anabranch.cli.terminal import printable
+from anabranch.model.errors import ContractError, StepError
+from anabranch.model.run import RunState, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from anabranch.cli.terminal import Terminal
+    from anabranch.model.run import Run, StepRun
+
+SHOWN_FAILURES = 5
+"""Failures told in full; of more only the names."""
+
+SHOWN_NAMES = 6
+TRACE_LINES = 12
+INTERRUPTED = 130
+
+VERDICTS = {
+    RunState.SUCCEEDED: ("ok", "succeeded in", "green"),
+    RunState.FAILED: ("failed", "failed after", "red"),
+    RunState.CANCELLED: ("stopped", "was stopped after", "yellow"),
+    RunState.DEAD: ("failed", "died: nobody drives it any more", "red"),
+    RunState.RUNNING: ("running", "is running", "cyan"),
+}
+"""For each state of a run: the mark's name, the verb, the colour."""
+
+COUNTED = (
+    (StepState.SUCCEEDED, "ran"),
+    (StepState.REUSED, "reused"),
+    (StepState.FAILED, "failed"),
+    (StepState.SKIPPED, "skipped"),
+    (StepState.CANCELLED, "stopped"),
+    (StepState.RETRYING, "retrying"),
+    (StepState.RUNNING, "running"),
+    (StepState.WAITING, "not started"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What a summary needs to know of where it is read."""
+
+    out: Terminal
+    near: Callable[[str], str]
+    """A place of the project, as seen from the working directory."""
+    log: Callable[[StepRun], str]
+    """The log of a step's last attempt."""
+    command: Callable[..., str]
+    """A command to copy, from its words."""
+
+
+def exit_code(run: Run) -> int:
+    """Return the exit code that tells how a run ended: a broken contract only when nothing else went wrong."""
+    match run.state:
+        case RunState.SUCCEEDED | RunState.RUNNING:
+            return 0
+        case RunState.CANCELLED:
+            return INTERRUPTED
+        case RunState.FAILED | RunState.DEAD:
+            kinds = {step.failure.kind for step in run.steps if step.state is StepState.FAILED and step.failure}
+            return ContractError.exit_code if kinds == {"contract"} else StepError.exit_code
+
+
+def headline(run: Run, out: Terminal) -> str:
+    """Return the one line that tells how a run went."""
+    mark, words, colour = VERDICTS[run.state]
+    counts = ", ".join(
+        f"{number:,} {word}" for state, word in COUNTED if (number := sum(step.state is state for step in run.steps))
+    )
+    told = f"{run.pipeline} {words}" + (f" {seconds(run.seconds)}" if run.ended_at is not None else "")
+    return f"{out.paint(f'{getattr(out.marks, mark)} {told}', 'bold', colour)}: {counts or 'no step'}   (run {run.id})"
+
+
+def troubles(run: Run, voice: Voice) -> Iterator[str]:
+    """Yield what went wrong and, as the very last line, how to go on. A run without trouble yields nothing."""
+    out = voice.out
+    failed = [step for step in run.steps if step.state is StepState.FAILED]
+    for step in failed[:SHOWN_FAILURES]:
+        yield ""
+        yield from failed_step(step, voice)
+    if len(failed) > SHOWN_FAILURES:
+        yield ""
+        yield f"also failed: {names([step.step for step in failed[SHOWN_FAILURES:]])}"
+    yield from _not_run(run)
+    if run.message and run.state is not RunState.SUCCEEDED and not failed:
+        yield printable(run.message)
+    if run.state not in {RunState.SUCCEEDED, RunState.RUNNING}:
+        word = "retry:" if run.state is RunState.FAILED else "go on:"
+        yield f"{out.paint(word, 'bold', 'cyan')} {voice.command('runs', 'retry', run.id)}"
+
+
+def failed_step(step: StepRun, voice: Voice) -> Iterator[str]:
+    """Yield a failure: the user's own frame first, the message, a hint, the log."""
+    failure, out = step.failure, voice.out
+    if failure is None:
+        return
+    tries = f" (after {step.attempts} attempts)" if step.attempts > 1 else ""
+    yield f"{out.paint(f'error[{failure.code}]', 'bold', 'red')} step {out.paint(step.step, 'bold')} failed{tries}"
+    if failure.place:
+        yield f"  {voice.near(failure.place)} in {step.step}"
+        line = source_line(failure.place)
+        if line:
+            yield f"  {out.paint(out.marks.rule, 'dim')} {printable(line)}"
+    message = [line for line in failure.message.splitlines() if line.strip()] or [failure.kind]
+    for line in message[:TRACE_LINES]:
+        yield f"  {printable(line)}"
+    if len(message) > TRACE_LINES:
+        yield f"  {out.marks.dots} {plural(len(message) - TRACE_LINES, 'more line')} in the log"
+    if failure.hint:
+        yield f"  {out.paint('try:', 'cyan')} {printable(failure.hint)}"
+    yield f"  {out.paint('log:', 'cyan')} {voice.near(voice.log(step))}"
+
+
+def source_line(place: str) -> str:
+    """Return the user's line at `file:line`, without its indent; nothing where it cannot be read."""
+    file, _, number = place.rpartition(":")
+    if not number.isdigit():
+        return ""
+    try:
+        with Path(file).open(encoding="utf-8", errors="replace") as lines:
+            return next((line.strip() for i, line in enumerate(lines, 1) if i == int(number)), "")
+    except OSError:
+        return ""
+
+
+def names(items: Sequence[str]) -> str:
+    """Return names in a row; of many only the first.
+
+    >>> names(["a", "b"]), names([str(i) for i in range(100)])
+    ('a, b', '0, 1, 2, 3, 4, 5 and 94 more')
+    """
+    more = len(items) - SHOWN_NAMES
+    if more <= 1:
+        return ", ".join(items)
+    return ", ".join(items[:SHOWN_NAMES]) + f" and {more:,} more"
+
+
+def _not_run(run: Run) -> Iterator[str]:
+    """Yield what was left out, and because of whom."""
+    because: dict[str, list[str]] = {}
+    for step in run.steps:
+        if step.state is StepState.SKIPPED:
+            because.setdefault(root_cause(run, step), []).append(step.step)
+    for cause, steps in because.items():
+        yield f"skipped because of {cause}: {names(steps)}"
+    stopped = [step.step for step in run.steps if step.state is StepState.CANCELLED and step.started_at is not None]
+    unstarted = [step.step for step in run.steps if step.state is StepState.CANCELLED and step.started_at is None]
+    lost = [step.step for step in run.steps if step.state in {StepState.RUNNING, StepState.RETRYING}]
+    if stopped:
+        yield f"stopped: {names(stopped)}"
+    if unstarted:
+        yield f"not started: {names(unstarted)}"
+    if lost and run.state is not RunState.RUNNING:
+        yield f"was running: {names(lost)}"
+
+
+def root_cause(run: Run, step: StepRun) -> str:
+    """Return the step that failed, or was stopped, at the end of a chain of skips."""
+    seen = {step.step}
+    while step.because is not None and step.because not in seen:
+        seen.add(step.because)
+        following = run.step_by_id.get(step.because)
+        if following is None:
+            return step.because
+        step = following
+    return step.step

@@ -1,0 +1,89 @@
+"""The list of verbs. `--help` shows it without importing any of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Begin": {
+        "init": "Make a project that runs at once.",
+        "doctor": "Look over this machine and this project, and say what to mend.",
+    },
+    "Look": {
+        "check": "Find every mistake before anything runs.",
+        "graph": "Draw a pipeline: text, Mermaid or SVG.",
+        "steps": "List a pipeline's steps.",
+        "datasets": "List the registry, or show one dataset.",
+        "schema": "Write the JSON Schema of specs, for editors.",
+    },
+    "Run": {
+        "run": "Run a pipeline, or some of its steps, on this machine.",
+        "test": "Run a pipeline's tests on small given inputs.",
+        "runs": "List, show, read, retry and cancel runs.",
+    },
+}
+"""Every verb by section; a verb `v` is the command `v` in `verbs/v.py`."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules, imported when called. Help comes from a table instead."""
+
+    package = "anabranch.cli.verbs"
+    sections: Mapping[str, Mapping[str, str]] = SECTIONS
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the verbs in the order of the table."""
+        return [name for section in self.sections.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, importing its module; of an unknown one nothing."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: object = getattr(import_module(f"{self.package}.{cmd_name}"), f"{cmd_name}_command")
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command named first in `args`, or say which one is closest."""
+        name = args[0]
+        if name not in self.list_commands(ctx) and not name.startswith("-"):
+            raise click.exceptions.NoSuchCommand(name, possibilities=self.list_commands(ctx), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table, section by section."""
+        width = max(len(name) for section in self.sections.values() for name in section)
+        for title, verbs in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in verbs.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"anabranch {version('anabranch')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    options_metavar="[-C DIR]",
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every verb takes --json and --help. Exit codes: 0 ok, 1 internal, 2 usage, 3 invalid project, 4 step failed, "
+    "5 contract broken, 7 conflict, 8 not found, 130 interrupted.",
+)
+@click.option("-C", "--project", "directory", metavar="DIR", help="Work as if started in DIR.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def root(ctx: click.Context, directory: str | None) -> None:
+    """Define a batch data pipeline once, and run all of it on this machine."""
+    ctx.obj = directory
