@@ -41,10 +41,12 @@ json = st.recursive(
 )
 value_types: st.SearchStrategy[Any] = st.recursive(
     st.builds(AnyType) | st.builds(Scalar, st.sampled_from(["int", "str", "float", "none"])),
-    lambda inner: st.builds(ListOf, inner)
-    | st.builds(MapOf, inner)
-    | st.builds(OneOf, st.lists(inner, min_size=1, max_size=3).map(tuple))
-    | st.builds(Record, names, st.lists(st.builds(Field, names, inner, st.booleans()), max_size=2).map(tuple)),
+    lambda inner: (
+        st.builds(ListOf, inner)
+        | st.builds(MapOf, inner)
+        | st.builds(OneOf, st.lists(inner, min_size=1, max_size=3).map(tuple))
+        | st.builds(Record, names, st.lists(st.builds(Field, names, inner, st.booleans()), max_size=2).map(tuple))
+    ),
     max_leaves=4,
 )
 texts = st.lists(text, max_size=2).map(tuple)
@@ -58,7 +60,9 @@ calls = st.one_of(
     st.builds(NativeCall, names, text, pairs),
 )
 columns = st.builds(Column, names, st.sampled_from(["", "int64", "list<string>"]), st.booleans(), st.booleans())
-tables = st.builds(Table, st.lists(st.dictionaries(names, json, max_size=2).map(lambda d: tuple(d.items())), max_size=2).map(tuple))
+tables = st.builds(
+    Table, st.lists(st.dictionaries(names, json, max_size=2).map(lambda d: tuple(d.items())), max_size=2).map(tuple)
+)
 
 
 def datasets(name: str) -> st.SearchStrategy[DatasetSpec]:
@@ -117,7 +121,13 @@ def pipelines(draw: st.DrawFn, max_steps: int = 12) -> Pipeline:
         tuple(specs),
         tuple(draw(st.lists(st.builds(Param, names, st.sampled_from(ParamType), st.none() | text), max_size=2))),
         draw(st.none() | st.builds(Schedule, text) | st.builds(ObjectCreated, names, text)),
-        tuple(draw(st.lists(st.builds(TestCase, names, st.lists(st.tuples(names, tables), max_size=1).map(tuple)), max_size=1))),
+        tuple(
+            draw(
+                st.lists(
+                    st.builds(TestCase, names, st.lists(st.tuples(names, tables), max_size=1).map(tuple)), max_size=1
+                )
+            )
+        ),
         draw(text),
         draw(places),
     )

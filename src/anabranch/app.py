@@ -1,6 +1,6 @@
 """The verbs, wired: what the command line calls, and the library's public API.
 
-    anabranch.Project.load(".").run("daily").outputs["delays_by_carrier"].read()
+anabranch.Project.load(".").run("daily").outputs["delays_by_carrier"].read()
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DatasetOutput:
 
     def read(self, annotation: Any = "polars.DataFrame") -> Any:
         """Return its rows as polars.DataFrame, or as the frame type that is asked for."""
-        from anabranch.data.read import read_dataset  # noqa: PLC0415 - loads the data libraries
+        from anabranch.data.read import read_dataset
 
         return read_dataset(self.storage, self.dataset, annotation)
 
@@ -96,7 +96,9 @@ class TestResult:
 class Project:
     """A folder with an `anabranch.yaml`: its pipelines and datasets, and everything that can be done with them."""
 
-    def __init__(self, file: ProjectFile, pipelines: Mapping[str, Pipeline], datasets: Mapping[str, DatasetSpec]) -> None:
+    def __init__(
+        self, file: ProjectFile, pipelines: Mapping[str, Pipeline], datasets: Mapping[str, DatasetSpec]
+    ) -> None:
         """Use `Project.load`."""
         self.file = file
         self.pipelines = dict(pipelines)
@@ -108,7 +110,7 @@ class Project:
 
         Args:
             path: where to look for `anabranch.yaml`.
-            defer: import polars, pandas and others only when they are used. For processes that are ours, not a notebook.
+            defer: import polars, pandas and others only when they are used; for processes that are ours, not notebooks.
 
         Raises:
             NotFoundError: `no-project`, there is no `anabranch.yaml`.
@@ -167,7 +169,7 @@ class Project:
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return everything that is wrong or doubtful with one pipeline, or with all and their datasets together."""
-        from anabranch import check  # noqa: PLC0415 - not every verb checks
+        from anabranch import check
 
         chosen = list(self.pipelines.values()) if pipeline is None else [self.pipeline(pipeline)]
         return check.project(chosen, self.root, _binder())
@@ -280,7 +282,9 @@ class Project:
             earlier.code if code == "same" else "",
             earlier.id,
         )
-        return self._execute(plan, jobs, reporter, wait, root=self.code.materialise(earlier.code) if code == "same" else None)
+        return self._execute(
+            plan, jobs, reporter, wait, root=self.code.materialise(earlier.code) if code == "same" else None
+        )
 
     def code_diff(self, run: str, other: str | None = None) -> str:
         """Return how the code changed since a run, until now or until another run, as a unified diff."""
@@ -301,7 +305,7 @@ class Project:
         Raises:
             NotFoundError: `no-test`, no case of that name.
         """
-        from anabranch.testing import run_case  # noqa: PLC0415 - loads the data libraries
+        from anabranch.testing import run_case
 
         chosen = list(self.pipelines.values()) if pipeline is None else [self.pipeline(pipeline)]
         cases = [(each, case) for each in chosen for case in each.tests]
@@ -344,14 +348,14 @@ class Project:
             if not missing:
                 break
         if missing:
-            name = sorted(missing)[0]
+            name = min(missing)
             message = f"the chosen steps need the value of `{name}`, which has never succeeded"
             raise UsageError(message, code="missing-value", hint=f"choose `{name}` too")
         return found
 
     def _changed_since(self, pipeline: Pipeline, earlier: Run) -> set[StepId]:
         """Return the steps whose outputs are not those any more that the run made."""
-        from anabranch.data.describe import current_version  # noqa: PLC0415 - only to retry
+        from anabranch.data.describe import current_version
 
         return {
             step.id
@@ -378,7 +382,7 @@ class Project:
         try:
             with PipelineLock(self.folder / "locks", plan.pipeline.name, plan.namespace, run=plan.run, wait=wait):
                 if plan.pipeline.datasets:
-                    from anabranch.data.local import LocalData  # noqa: PLC0415 - only where there is data
+                    from anabranch.data.local import LocalData
 
                     LocalData(self.root, self.storage).recover()
                 plan = plan if plan.code else replace(plan, code=self.code.snapshot())
@@ -411,11 +415,11 @@ class Project:
 
 def _binder() -> Any:
     """Return what checks SQL against contracts, where duckdb is installed."""
-    from importlib.util import find_spec  # noqa: PLC0415 - with its only use
+    from importlib.util import find_spec
 
     if find_spec("duckdb") is None:
         return None
-    from anabranch.platforms.duckdb.bind import bind  # noqa: PLC0415 - loads nothing until it is called
+    from anabranch.platforms.duckdb.bind import bind
 
     return bind
 

@@ -1,8 +1,8 @@
 """Every Protocol of anabranch. Read this file, then `model/`, and you know the program.
 
-    files  --Frontend-->  Pipeline  --check-->  diagnostics
-    Pipeline --runner--> Tasks --Workers--> Outcomes --RunStore--> events --Reporter--> screen
-    in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.commit--> published datasets
+files  --Frontend-->  Pipeline  --check-->  diagnostics
+Pipeline --runner--> Tasks --Workers--> Outcomes --RunStore--> events --Reporter--> screen
+in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.commit--> published datasets
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
     from anabranch.model.task import Task
 
-C = TypeVar("C", contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Staging(Protocol):
 
     @property
     def sources(self) -> Mapping[str, Source]:
-        """Inputs by port. Incremental inputs are cut to the new rows on first use, so process calls see a file of them."""
+        """Inputs by port. Incremental ones are cut to the new rows on first use: process calls see a file of these."""
         ...
 
     @property
@@ -119,10 +119,10 @@ class Data(Protocol):
         ...
 
 
-class Engine(Protocol[C]):
+class Engine(Protocol[C_contra]):
     """Runs one kind of call on this machine."""
 
-    def run(self, call: C, task: Task, staging: Staging) -> Result:
+    def run(self, call: C_contra, task: Task, staging: Staging) -> Result:
         """Run the call; write every output of `staging.targets`, by `save` or as a process at its location.
 
         The process's stdout and stderr are the step's log: print there. Child processes inherit both.

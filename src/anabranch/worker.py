@@ -67,23 +67,25 @@ def _data(task: Task) -> Data:
     return cast("Data", local.LocalData(Path(task.root), Path(task.storage)))
 
 
+_ENGINES = {
+    "python": ("python.engine", "PythonEngine"),
+    "sql": ("duckdb.sql", "SqlEngine"),
+    "shell": ("shell.engine", "ShellEngine"),
+    "spark": ("spark.engine", "SparkEngine"),
+    "dbt": ("dbt.engine", "DbtEngine"),
+}
+
+
 @cache
-def _engine_of(call: type[Call]) -> Engine[Any]:
-    homes: dict[type[Call], tuple[str, str]] = {
-        PythonCall: ("python.engine", "PythonEngine"),
-        SqlCall: ("duckdb.sql", "SqlEngine"),
-        ShellCall: ("shell.engine", "ShellEngine"),
-        SparkCall: ("spark.engine", "SparkEngine"),
-        DbtCall: ("dbt.engine", "DbtEngine"),
-    }
-    module, name = homes[call]
-    return cast("Engine[Any]", getattr(import_module(f"anabranch.platforms.{module}"), name)())
+def _engine_for(name: str) -> Engine[Any]:
+    module, engine = _ENGINES[name]
+    return cast("Engine[Any]", getattr(import_module(f"anabranch.platforms.{module}"), engine)())
 
 
 def _engine(call: Call) -> Engine[Any]:
     match call:
         case PythonCall() | SqlCall() | ShellCall() | SparkCall() | DbtCall():
-            return _engine_of(type(call))
+            return _engine_for(kind(call))
         case ContainerCall() | NativeCall():
             message = f"a {kind(call)} call does not run on this machine"
             hint = "leave the step out with --only, --from or --to"
@@ -95,17 +97,17 @@ def _engine(call: Call) -> Engine[Any]:
 def _secrets(needs: Needs) -> Mapping[str, str]:
     if not needs.secrets:
         return {}
-    from anabranch.platforms.process.secrets import resolve_secrets  # noqa: PLC0415 - seldom needed
+    from anabranch.platforms.process.secrets import resolve_secrets
 
     return resolve_secrets(needs)
 
 
 def _elsewhere(task: Task) -> Outcome:
     """Perform the task in the cached environment of the step's requirements."""
-    from anabranch.run.envs import python_for  # noqa: PLC0415 - seldom needed
+    from anabranch.run.envs import python_for
 
     try:
-        python = python_for(task.step.needs.requirements, cache() / "envs", _extra(task))
+        python = python_for(task.step.needs.requirements, cache_folder() / "envs", _extra(task))
     except StepError as error:
         return Broken(0.0, failure(error, task))
     folder = Path(task.scratch)
@@ -115,7 +117,7 @@ def _elsewhere(task: Task) -> Outcome:
     told.unlink(missing_ok=True)
     command = [str(python), "-m", "anabranch.worker", "--once", str(asked), str(told)]
     inside = {**os.environ, INSIDE: "1", "PYTHONPATH": str(_only_us())}
-    code = subprocess.run(command, env=inside, check=False).returncode  # noqa: S603 - our own module
+    code = subprocess.run(command, env=inside, check=False).returncode
     if not told.exists():
         message = f"its interpreter ended with {code} without an answer"
         return Broken(0.0, failure(StepError(message, code="killed", hint="see the log"), task))
@@ -124,20 +126,20 @@ def _elsewhere(task: Task) -> Outcome:
 
 def _extra(task: Task) -> list[str]:
     """What our own code needs in a step's environment, at the versions that are installed here."""
-    from importlib.metadata import version  # noqa: PLC0415 - seldom needed
+    from importlib.metadata import version
 
     names = ["msgspec", *(["duckdb", "pyarrow"] if task.datasets else [])]
     return [f"{name}=={version(name)}" for name in names]
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Return the user's folder for what can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anabranch"
 
 
 def _only_us() -> Path:
     """Return a folder that holds this package and nothing else, so that nothing leaks into a step's environment."""
-    folder = cache() / "runtime"
+    folder = cache_folder() / "runtime"
     link = folder / "anabranch"
     package = Path(__file__).parent
     if not (link.is_symlink() and link.resolve() == package.resolve()):

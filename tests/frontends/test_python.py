@@ -178,7 +178,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    "body, code",
     [
         ("import no_such_package\np = 1", "import-error"),
         ("1 / 0", "import-error"),
@@ -218,7 +218,8 @@ def test_looking_at_a_pipeline_does_not_load_data_libraries(tmp_path: Path) -> N
     """With deferred imports, a module that imports polars costs nothing until it uses it."""
     (tmp_path / "jobs.py").write_text(
         "from __future__ import annotations\nimport polars as pl\nfrom anabranch import *\n"
-        "@step(reads=Dataset('a'), writes=Dataset('b'))\ndef f(a: pl.DataFrame) -> pl.DataFrame: return a.select(pl.all())\n"
+        "@step(reads=Dataset('a'), writes=Dataset('b'))\n"
+        "def f(a: pl.DataFrame) -> pl.DataFrame: return a.select(pl.all())\n"
         "p = pipeline('p', f)\n"
     )
     code = (

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from tests.strategies import pipelines
 
 from anabranch.model import codec
 from anabranch.model.errors import ConflictError
-from anabranch.model.pipeline import Pipeline
+from anabranch.model.pipeline import Pipeline, StepId
 from anabranch.model.place import Place
 from anabranch.model.run import (
     AttemptFailed,
@@ -22,12 +23,10 @@ from anabranch.model.run import (
     RunStarted,
     RunState,
     StepReused,
+    StepState,
     StepSucceeded,
     SubStep,
-    StepState,
 )
-from anabranch.model.pipeline import StepId
-from tests.strategies import pipelines
 
 A = StepId("a")
 
@@ -70,7 +69,9 @@ def test_a_newer_form_is_refused() -> None:
     [
         RunStarted("p", (A,), params=(("day", "2013-01-05"),), input={"k": [1, None]}, of=RunId("x")),
         AttemptFailed(A, 1, Failure("error", "no", trace="t"), 0.5, 1.0),
-        StepSucceeded(A, 2, 0.1, (PortStats("i", "d", 3, 10, "sha256:0"),), value=[1], parts=(SubStep("m", StepState.SUCCEEDED),)),
+        StepSucceeded(
+            A, 2, 0.1, (PortStats("i", "d", 3, 10, "sha256:0"),), value=[1], parts=(SubStep("m", StepState.SUCCEEDED),)
+        ),
         StepReused(A, RunId("x"), value={"a": 1}),
         RunEnded(RunState.FAILED, 1.5, "why"),
     ],

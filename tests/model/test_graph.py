@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import pipelines
 
 from anabranch.model import graph
 from anabranch.model.call import ShellCall
 from anabranch.model.pipeline import Pipeline, Step, StepId
-from tests.strategies import pipelines
 
 
 def chain(*edges: str) -> Pipeline:

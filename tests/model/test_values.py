@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import given
+from tests.strategies import value_types
 
 from anabranch.model.values import AnyType, Field, ListOf, MapOf, OneOf, Record, Scalar, ValueType, accepts, show
-from tests.strategies import value_types
 
 INT, STR, NONE = Scalar("int"), Scalar("str"), Scalar("none")
 
@@ -18,7 +18,7 @@ def test_a_port_takes_its_own_type(kind: ValueType) -> None:
 
 
 def test_optional_is_wider_than_its_type() -> None:
-    """int fits int | None, but not the other way."""
+    """Int fits int | None, but not the other way."""
     optional = OneOf((INT, NONE))
     assert accepts(optional, INT)
     assert not accepts(INT, optional)

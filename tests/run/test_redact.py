@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SECRET = "pa55-wörd!"
 
 
-@given(st.lists(st.sampled_from([SECRET, SECRET[:4], SECRET[4:], "x", "\n", SECRET * 2]), max_size=20), st.integers(1, 7))
+@given(
+    st.lists(st.sampled_from([SECRET, SECRET[:4], SECRET[4:], "x", "\n", SECRET * 2]), max_size=20), st.integers(1, 7)
+)
 def test_no_cut_of_the_stream_lets_a_secret_through(parts: list[str], size: int) -> None:
     """What comes out equals the whole text with the secret replaced, whatever the pieces."""
     whole = "".join(parts).encode()

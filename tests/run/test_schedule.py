@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import pipelines
 
 from anabranch.model.graph import reachable
 from anabranch.model.run import StepState
 from anabranch.run.schedule import Schedule
-from tests.strategies import pipelines
 
 if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, StepId

@@ -58,7 +58,11 @@ def test_a_run_is_what_its_events_tell(store: SqliteRunStore) -> None:
     other = SqliteRunStore(store.folder)
     told = other.run(run)
     other.close()
-    assert (told.state, told.step_by_id[A].state, told.step_by_id[A].value) == (RunState.SUCCEEDED, StepState.SUCCEEDED, [1])
+    assert (told.state, told.step_by_id[A].state, told.step_by_id[A].value) == (
+        RunState.SUCCEEDED,
+        StepState.SUCCEEDED,
+        [1],
+    )
     assert store.definition(run) == PIPELINE
     assert [each.seq for each in store.events(run)] == [1, 2, 3, 4]
     assert [each.seq for each in store.events(run, after=2)] == [3, 4]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from anabranch.model.columns import Column, canonical_type
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Stage
@@ -14,7 +15,7 @@ from anabranch.model.pipeline import DatasetInput, DatasetOutput, Rows
 from anabranch.model.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -135,14 +136,14 @@ def write_ports(writes: Reads, place: Place) -> tuple[tuple[DatasetOutput, ...],
 def _pairs(given: Reads) -> list[tuple[str, One]]:
     if isinstance(given, Dataset | Read | str):
         return [("", given)]
-    if hasattr(given, "items"):
-        return list(given.items())
+    if isinstance(given, Mapping):
+        return list(cast("Mapping[str, One]", given).items())
     return [("", each) for each in given]
 
 
 def caller() -> Place:
     """Return the place outside of anabranch that is running now."""
-    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every source file on the stack
+    frame = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - inspect.stack reads source files
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("anabranch."):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno)
@@ -166,10 +167,14 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def _columns(given: Columns, name: str, place: Place) -> tuple[Column, ...]:
-    pairs = given.items() if hasattr(given, "items") else [(each, each) for each in given]
+    pairs: list[tuple[str, str | Column]]
+    if isinstance(given, Mapping):
+        pairs = list(cast("Mapping[str, str | Column]", given).items())
+    else:
+        pairs = [(each.name, each) if isinstance(each, Column) else (each, "") for each in given]
     found: list[Column] = []
     for key, value in pairs:
-        column = value if isinstance(value, Column) else Column(key, "" if value is key else value)
+        column = replace(value, name=key) if isinstance(value, Column) else Column(key, value)
         try:
             kind = canonical_type(column.type) if column.type else ""
         except ValueError as error:

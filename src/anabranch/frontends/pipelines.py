@@ -10,7 +10,6 @@ from anabranch.frontends.dataset import caller, problem
 from anabranch.frontends.functions import bind, signature
 from anabranch.frontends.shorthand import PARAM_TYPES, param_text
 from anabranch.frontends.steps import Flow, FunctionStep, StepDef
-from anabranch.model.call import PythonCall
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
 from anabranch.model.pipeline import Param as ModelParam
 from anabranch.model.pipeline import Pipeline, Schedule, Step, StepId
@@ -55,9 +54,9 @@ class PipelineDef:
         Raises:
             InvalidProject: with every problem found.
         """
-        members, edges = self._members()
-        names = self._names()
-        declared = self._params()
+        members, edges = self.members()
+        names = self.names()
+        declared = self.all_params()
         params = set(declared)
         problems: list[Diagnostic] = []
         steps: dict[StepId, Step] = {}
@@ -80,17 +79,15 @@ class PipelineDef:
                 step.inputs, list(dict.fromkeys(before.get(each, []))), types, step=step.id, place=step.place
             )
             problems += found
-            problems += [
-                _outside(step, other) for other in each.after if other not in names
-            ]
+            problems += [_outside(step, other) for other in each.after if other not in names]
             after = [names[other] for other in each.after if other in names]
             steps[step.id] = replace(step, inputs=inputs, after=tuple(dict.fromkeys((*order, *after))))
         for double in doubles:
             first = steps[double.id].place
             message = f"two steps are named `{double.id}`; the other is at {first}"
             problems.append(Diagnostic("duplicate-step", message, "give one of them another name", double.place))
-        datasets, found = _datasets(members)
-        problems += found
+        datasets, differing = _datasets(members)
+        problems += differing
         if problems:
             raise InvalidProject(problems)
         return Pipeline(
@@ -103,12 +100,13 @@ class PipelineDef:
             place=self.place,
         )
 
-    def _members(self) -> tuple[list[StepDef], list[tuple[StepDef, StepDef]]]:
+    def members(self) -> tuple[list[StepDef], list[tuple[StepDef, StepDef]]]:
+        """Its steps with those of inner pipelines, and the edges that `>>` made."""
         members: dict[StepDef, None] = {}
         edges: list[tuple[StepDef, StepDef]] = []
         for part in self.parts:
             if isinstance(part, PipelineDef):
-                inner, links = part._members()
+                inner, links = part.members()
                 members.update(dict.fromkeys(inner))
                 edges += links
             else:
@@ -117,21 +115,21 @@ class PipelineDef:
                 edges += flow.edges
         return list(members), edges
 
-    def _params(self) -> dict[str, ModelParam]:
+    def all_params(self) -> dict[str, ModelParam]:
         """Its own params and those of inner pipelines; its own win."""
         found: dict[str, ModelParam] = {}
         for part in self.parts:
             if isinstance(part, PipelineDef):
-                found.update(part._params())
+                found.update(part.all_params())
         found.update((param.name, param) for param in self.params)
         return found
 
-    def _names(self) -> dict[StepDef, StepId]:
+    def names(self) -> dict[StepDef, StepId]:
         """The id of each step: its name, below the names of the inner pipelines that it is part of."""
         names: dict[StepDef, StepId] = {}
         for part in self.parts:
             if isinstance(part, PipelineDef):
-                for each, inner in part._names().items():
+                for each, inner in part.names().items():
                     names[each] = StepId(f"{part.name}/{inner}")
             else:
                 for each in Flow.of(part).members:
@@ -182,7 +180,9 @@ def pipeline(  # noqa: PLR0913
 
 
 def _param(name: str, given: Any, place: Place) -> ModelParam:
-    declared = given if isinstance(given, Param) else Param(given) if isinstance(given, type) else Param(type(given), given)
+    declared = (
+        given if isinstance(given, Param) else Param(given) if isinstance(given, type) else Param(type(given), given)
+    )
     written = declared.type if isinstance(declared.type, str) else declared.type.__name__
     kind = PARAM_TYPES.get(written)
     if kind is None:
@@ -219,20 +219,22 @@ def _lower(each: StepDef, step_id: StepId, params: set[str]) -> tuple[Step, tupl
 
 def _importable(each: FunctionStep[..., Any]) -> tuple[Diagnostic, ...]:
     """A worker finds the function by its name, so it must be there under its name."""
-    assert isinstance(each.call, PythonCall)
-    module, _, path = each.call.entry.partition(":")
+    entry = f"{each.function.__module__}:{each.function.__qualname__}"
+    module, _, path = entry.partition(":")
     found: Any = sys.modules.get(module)
     for name in path.split("."):
         found = getattr(found, name, None)
     if found is each.function or (isinstance(found, FunctionStep) and found.function is each.function):
         return ()
-    message = f"step `{each.name}`: `{each.call.entry}` does not lead to its function, so a worker could not find it"
+    message = f"step `{each.name}`: `{entry}` does not lead to its function, so a worker could not find it"
     return (Diagnostic("not-importable", message, "define the function at the top level of a module", each.place),)
 
 
 def _outside(step: Step, other: StepDef) -> Diagnostic:
     message = f"step `{step.id}` is after `{other.name}`, which is not in this pipeline"
-    return Diagnostic("unknown-step", message, f"add `{other.name}` to the pipeline, or drop it from `after`", step.place)
+    return Diagnostic(
+        "unknown-step", message, f"add `{other.name}` to the pipeline, or drop it from `after`", step.place
+    )
 
 
 def _datasets(members: Iterable[StepDef]) -> tuple[tuple[DatasetSpec, ...], list[Diagnostic]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from anabranch.frontends.pipelines import PipelineDef
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
@@ -15,6 +14,7 @@ from anabranch.model.traces import relative, user_place, user_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from anabranch.model.pipeline import Pipeline
 
@@ -33,7 +33,7 @@ class PythonFrontend:
             place: where the project names this source.
 
         Raises:
-            InvalidProject: `missing-module`, `import-error`, `missing-attribute`, `not-a-pipeline`, or what lowering found.
+            InvalidProject: `missing-module`, `import-error`, `missing-attribute`, `not-a-pipeline`, or others.
         """
         module, _, attribute = source.partition(":")
         found = load_attribute(root, module, attribute, place)
@@ -101,7 +101,7 @@ def _import_problem(error: Exception, root: Path, module: str, place: Place | No
 
 def in_project(value: T, root: Path) -> T:
     """Return a model value with every place's file relative to the project's root."""
-    return _relocate(value, str(root))
+    return cast("T", _relocate(value, str(root)))
 
 
 def _relocate(value: Any, root: str) -> Any:

@@ -54,4 +54,3 @@ def param_text(value: Json | date | datetime) -> str:
             return value.isoformat()
         case _:
             return str(value)
-

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from anabranch.frontends.dataset import Reads, caller, problem, read_ports, write_ports
 from anabranch.frontends.shorthand import parse_seconds
 from anabranch.model.call import Call, DbtCall, PythonCall, ShellCall, SparkCall, SqlCall
-from anabranch.model.dataset import DatasetSpec
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Retry
 from anabranch.model.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from anabranch.model.dataset import DatasetSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,7 +72,9 @@ class FunctionStep(StepDef, Generic[P, R]):
     def __rshift__(self, other: Callable[Concatenate[R, ...], S]) -> Flow[S]: ...
     @overload
     def __rshift__(self, other: ProcessStep) -> Flow[Any]: ...
-    def __rshift__(self, other: Any) -> Flow[Any]:
+    def __rshift__(  # pyright: ignore[reportIncompatibleMethodOverride] - it is stricter on purpose
+        self, other: Any
+    ) -> Flow[Any]:
         """Hand this step's value to `other`; a type checker compares the types."""
         return Flow.of(self).then(other)
 
@@ -128,7 +133,7 @@ class Flow(Generic[R]):
 @overload
 def step(function: Callable[P, R], /) -> FunctionStep[P, R]: ...
 @overload
-def step(  # noqa: PLR0913
+def step(
     *,
     name: str = "",
     reads: Reads = (),
@@ -199,7 +204,7 @@ def shell(name: str, command: str | Sequence[str], **options: Any) -> ProcessSte
         command: with `${in.port}`, `${out.port}` and `${params.name}` where locations and values go.
         options: reads, writes, after, retry, timeout and others, as for `step`.
     """
-    call = ShellCall((command,), shell=True) if isinstance(command, str) else ShellCall(tuple(command))
+    call = ShellCall((command,), shell=True) if isinstance(command, str) else ShellCall(tuple(command))  # noqa: S604 - the user wrote a string
     return _process(name, call, options)
 
 
@@ -267,7 +272,7 @@ _OPTIONS = frozenset(
 
 
 def _make(kind: type[StepDef], name: str, call: Call, place: Place, text: str, options: dict[str, Any]) -> StepDef:
-    from anabranch.model.errors import closest  # noqa: PLC0415 - only on error
+    from anabranch.model.errors import closest
 
     for option in options:
         if option not in _OPTIONS:

@@ -61,7 +61,7 @@ def value_type(hint: Any) -> ValueType:
     return _value_type(hint, ())
 
 
-def _value_type(hint: Any, within: tuple[Any, ...]) -> ValueType:
+def _value_type(hint: Any, within: tuple[Any, ...]) -> ValueType:  # noqa: C901 - one line for each form
     if hint is None or hint is type(None):
         return Scalar("none")
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

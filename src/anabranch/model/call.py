@@ -15,7 +15,7 @@ class PythonCall:
 
 @dataclass(frozen=True, slots=True)
 class SqlCall:
-    """One `SELECT` over the step's input ports, written to its only output. Exactly one of `query` and `file` is set."""
+    """One `SELECT` over the step's input ports, written to its only output: either `query` or `file`."""
 
     query: str = ""
     file: str = ""
@@ -23,7 +23,7 @@ class SqlCall:
 
 @dataclass(frozen=True, slots=True)
 class ShellCall:
-    """Any executable. With `shell` true, `argv` is one command line for `/bin/sh -c`, because the user wrote a string."""
+    """Any executable. With `shell`, `argv` is one command line for `/bin/sh -c`, because the user wrote a string."""
 
     argv: tuple[str, ...]
     shell: bool = False

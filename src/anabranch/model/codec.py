@@ -1,4 +1,4 @@
-"""Model values to plain JSON and back, without loss. Fields at their default are left out; union members say their kind."""
+"""Model values to plain JSON and back, without loss. Defaults are left out; union members say what they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ VERSION = 1
 """Version of the JSON form of a `Pipeline`; readers refuse a newer one."""
 
 T = TypeVar("T")
-_NAMESPACE = {name: thing for module in (columns, place, values, dataset, call, pipeline, run, task) for name, thing in vars(module).items()}
+_NAMESPACE = {
+    name: thing
+    for module in (columns, place, values, dataset, call, pipeline, run, task)
+    for name, thing in vars(module).items()
+}
 
 
 def dump(pipe: pipeline.Pipeline, *, places: bool = True) -> dict[str, Any]:
@@ -51,7 +55,10 @@ def fingerprint(pipe: pipeline.Pipeline) -> str:
     # Datasets and params are sets with names; the order of steps and of inputs means nothing, nor do words for people.
     steps = (
         dataclasses.replace(
-            step, inputs=tuple(sorted(step.inputs, key=lambda port: port.name)), after=tuple(sorted(step.after)), description=""
+            step,
+            inputs=tuple(sorted(step.inputs, key=lambda port: port.name)),
+            after=tuple(sorted(step.after)),
+            description="",
         )
         for step in pipe.steps
     )
@@ -96,8 +103,7 @@ def decode(kind: type[T], data: Any) -> T:
 _MISSING = object()
 
 
-@cache
-def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
+def _find_defaults(kind: type) -> tuple[tuple[str, object], ...]:
     """Names and default values of a dataclass's fields."""
     found: list[tuple[str, object]] = []
     for item in dataclasses.fields(kind):
@@ -110,6 +116,8 @@ def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
     return tuple(found)
 
 
+# `cache` alone would tell type checkers that classes cannot be hashed.
+_defaults: Callable[[Any], tuple[tuple[str, object], ...]] = cache(_find_defaults)
 _UNIONS = (call.Call, values.ValueType, pipeline.Input, pipeline.Trigger, run.Event, task.Outcome)
 
 
@@ -118,11 +126,10 @@ def _union_members() -> frozenset[type]:
     return frozenset(member for union in _UNIONS for member in typing.get_args(union))
 
 
-@cache
-def _decoder(kind: Any) -> Callable[[Any], Any]:
+def _find_decoder(kind: Any) -> Callable[[Any], Any]:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in {types.UnionType, typing.Union}:
-        members = {member.__name__: member for member in arguments if dataclasses.is_dataclass(member)}
+        members = {str(member.__name__): member for member in arguments if _is_record(member)}
         if not members:
             return lambda data: data
         only = next(iter(members.values())) if len(members) == 1 else None
@@ -133,16 +140,23 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
             return _decoder(only or members[data["is"]])(data)
 
         return union
-    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+    if origin is tuple and arguments[-1] is Ellipsis:
         item = arguments[0]
         return lambda data: tuple(map(_decoder(item), data))
     if origin is tuple:
         return lambda data: tuple(_decoder(part)(value) for part, value in zip(arguments, data, strict=True))
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if _is_record(kind):
         return _record_decoder(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
     return lambda data: data
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+_decoder: Callable[[Any], Callable[[Any], Any]] = cache(_find_decoder)
 
 
 def _record_decoder(kind: type) -> Callable[[Any], Any]:

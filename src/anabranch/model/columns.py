@@ -94,7 +94,7 @@ def canonical_type(text: str) -> str:
         outer, inner = raw.split("<", 1)
         parts = split_arguments(inner[:-1])
         match outer.strip().lower(), len(parts):
-            case ("list" | "array"), 1:
+            case (("list" | "array"), 1):
                 return f"list<{canonical_type(parts[0])}>"
             case "map", 2:
                 return f"map<{canonical_type(parts[0])}, {canonical_type(parts[1])}>"

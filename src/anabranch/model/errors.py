@@ -107,6 +107,9 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
 
 
+_SHOWN = 8
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the known name closest to `name`, or lists the known ones.
 
@@ -121,5 +124,5 @@ def closest(name: str, known: Iterable[str]) -> str:
         return f"did you mean '{near[0]}'?"
     if not names:
         return "none is defined"
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return f"known: {shown}"

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, StepId
 
 
-
 def order(pipeline: Pipeline) -> tuple[StepId, ...]:
     """Return the steps in a valid order of execution, ties by id. Steps on or behind a cycle are left out."""
     waiting = {step_id: len(sources) for step_id, sources in pipeline.upstream.items()}
@@ -87,10 +86,12 @@ def levels(pipeline: Pipeline) -> tuple[tuple[StepId, ...], ...]:
     return tuple(tuple(sorted(row)) for row in rows)
 
 
-def select(pipeline: Pipeline, *, only: Iterable[StepId] = (), start: Iterable[StepId] = (), end: Iterable[StepId] = ()) -> set[StepId]:
+def select(
+    pipeline: Pipeline, *, only: Iterable[StepId] = (), start: Iterable[StepId] = (), end: Iterable[StepId] = ()
+) -> set[StepId]:
     """Return the steps that `--only`, `--from` and `--to` choose; nothing given chooses all.
 
-    `start` keeps these steps and everything downstream, `end` these and everything upstream, and both what lies between.
+    `start` keeps these steps and everything downstream, `end` these and everything upstream; both, what lies between.
     """
     chosen = set(pipeline.step_by_id)
     only, start, end = set(only), set(start), set(end)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 StepId = NewType("StepId", str)
 """A step's name, unique in its pipeline; steps of an inner pipeline are `inner/step`."""
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """What JSON can hold."""
 
 

@@ -195,7 +195,7 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event with its place in the run. Order is by `seq`, never by `at` (clocks jump); `at` is Unix time in seconds."""
+    """An event with its place in the run. Order is by `seq`, never by `at`: clocks jump. `at` is Unix time in s."""
 
     run: RunId
     seq: int
@@ -275,7 +275,9 @@ def fold(events: Iterable[Recorded]) -> Run | None:
     return replace(run, steps=tuple(steps.values()), last_seq=seq, step_by_id=steps)
 
 
-StepEvent: TypeAlias = StepStarted | AttemptFailed | StepSucceeded | StepReused | StepFailed | StepSkipped | StepCancelled
+StepEvent: TypeAlias = (
+    StepStarted | AttemptFailed | StepSucceeded | StepReused | StepFailed | StepSkipped | StepCancelled
+)
 """The events of one step."""
 
 
@@ -301,7 +303,9 @@ def after(step: StepRun, event: StepEvent, at: float) -> StepRun:
                 ended_at=at,
             )
         case StepReused():
-            return replace(step, state=StepState.REUSED, of=event.of, writes=event.writes, value=event.value, ended_at=at)
+            return replace(
+                step, state=StepState.REUSED, of=event.of, writes=event.writes, value=event.value, ended_at=at
+            )
         case StepFailed():
             return replace(
                 step,

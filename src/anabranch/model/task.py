@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Task:
     """One attempt of one step. Paths are absolute; `storage` is where the namespace's datasets lie.
 
-    `values` has the JSON of each value port, by port. `params` has the run's params as text; `declared` says their types.
+    `values` has the JSON of each value port, by port. `params` has the run's as text; `declared` says their types.
     `datasets` has those of the step's ports.
     """
 

@@ -1,4 +1,4 @@
-"""Types of the values that flow from step to step, as plain data, so that `check` can compare them without any import."""
+"""Types of the values that flow from step to step: plain data, so that `check` compares them without any import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class AnyType:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A built-in by its Python name: str, int, float, bool, none, bytes, date, datetime, time, timedelta, Decimal, UUID, Path."""
+    """A built-in by its Python name: str, int, float, bool, none, bytes, date, datetime, Decimal, UUID, Path, ..."""
 
     name: str
 
@@ -101,9 +101,8 @@ def _record_accepts(wanted: Record, given: Record) -> bool:
     have = {field.name: field for field in given.fields}
     for field in wanted.fields:
         other = have.get(field.name)
-        if other is None or not other.required:
-            if field.required:
-                return False
+        if field.required and (other is None or not other.required):
+            return False
         if other is not None and not accepts(field.type, other.type):
             return False
     return True

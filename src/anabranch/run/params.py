@@ -30,7 +30,9 @@ def bind_params(pipeline: Pipeline, given: Mapping[str, object]) -> tuple[tuple[
         value = given.get(name, param.default)
         if value is None:
             message = f"pipeline `{pipeline.name}` needs the param `{name}` ({param.type})"
-            raise UsageError(message, code="missing-param", hint=f"-p {name}={_EXAMPLES[param.type]}", place=param.place)
+            raise UsageError(
+                message, code="missing-param", hint=f"-p {name}={_EXAMPLES[param.type]}", place=param.place
+            )
         found.append((name, canonical(param, value)))
     return tuple(found)
 

@@ -11,22 +11,21 @@ from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.run import Failure
 from anabranch.model.task import Broken, Done, Outcome
 from anabranch.model.traces import relative, user_place, user_trace
-from anabranch.ports import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from anabranch.model.call import Call
     from anabranch.model.pipeline import Needs
     from anabranch.model.task import Task
-    from anabranch.ports import Data, Engine
+    from anabranch.ports import Data, Engine, Result
 
 
 class NoData:
     """The `Staging` of a step without dataset ports, which spares it the load of the data libraries."""
 
-    sources: Mapping[str, Any] = {}  # noqa: RUF012 - never written
-    targets: Mapping[str, Any] = {}  # noqa: RUF012 - never written
+    sources: Mapping[str, Any] = {}
+    targets: Mapping[str, Any] = {}
 
     def load(self, port: str, annotation: object) -> object:
         """There is nothing to read."""
@@ -71,7 +70,9 @@ def perform(
         return Broken(time.perf_counter() - started, failure(error, task), getattr(error, "parts", ()))
 
 
-def _attempt(task: Task, data: Callable[[Task], Data], engine: Callable[[Call], Engine[Any]]) -> tuple[Result, Any, Any]:
+def _attempt(
+    task: Task, data: Callable[[Task], Data], engine: Callable[[Call], Engine[Any]]
+) -> tuple[Result, Any, Any]:
     if not (task.step.reads or task.step.outputs):
         return engine(task.step.call).run(task.step.call, task, NoData()), (), ()
     staging = data(task).begin(task)
@@ -83,9 +84,8 @@ def _attempt(task: Task, data: Callable[[Task], Data], engine: Callable[[Call], 
     return result, reads, writes
 
 
-
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Generator[None]:
     """Set environment variables for a while."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

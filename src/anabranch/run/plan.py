@@ -70,7 +70,7 @@ def sources_outside(pipeline: Pipeline, chosen: Collection[StepId]) -> set[StepI
 
 
 def reusable(pipeline: Pipeline, earlier: Run, start: Collection[StepId]) -> dict[StepId, tuple[RunId, StepRun]]:
-    """Return the results of an earlier run that a retry can keep: of steps that succeeded and follow no step that reruns.
+    """Return the results of an earlier run that a retry keeps: of steps that succeeded and follow none that reruns.
 
     Args:
         pipeline: as it is now; new steps rerun.

@@ -65,7 +65,9 @@ class Worker:
 class Pool:
     """A number of workers, made when they are needed."""
 
-    def __init__(self, size: int, serve: Callable[[socket.socket], None], command: Sequence[str], *, fork: bool) -> None:
+    def __init__(
+        self, size: int, serve: Callable[[socket.socket], None], command: Sequence[str], *, fork: bool
+    ) -> None:
         """Describe the workers.
 
         Args:
@@ -135,7 +137,7 @@ class Pool:
         ours, theirs = socket.socketpair()
         package = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(
             [*self._command, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ from anabranch.run.plan import task_values
 from anabranch.run.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from anabranch.model.pipeline import Json, StepId
@@ -163,7 +163,7 @@ class Runner:
     def _task(self, step_id: StepId, attempt: int) -> Task:
         plan, pipeline = self._plan, self._plan.pipeline
         step = pipeline.step_by_id[step_id]
-        names = {port.dataset for port in (*step.reads, *step.outputs)}
+        names = {port.dataset for port in step.reads} | {port.dataset for port in step.outputs}
         return Task(
             plan.run,
             pipeline.name,
@@ -173,7 +173,7 @@ class Runner:
             str(self._storage),
             str(self._folder / "scratch" / f"{file_name(step_id)}.{attempt}"),
             plan.namespace,
-            tuple(pipeline.dataset_by_name[name] for name in sorted(names)) if names else (),
+            tuple(pipeline.dataset_by_name[name] for name in sorted(names)),
             pipeline.params,
             plan.params,
             task_values(step, self._values, plan.input),
@@ -286,14 +286,14 @@ class Runner:
         self._batch += [StepCancelled(step) for step in self._schedule.cancel()]
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self) -> Generator[None]:
         """Hear SIGINT and SIGTERM in the loop; the second one does not wait for anybody."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         heard, wake = socket.socketpair()
-        heard.setblocking(False)
-        wake.setblocking(False)
+        heard.setblocking(False)  # noqa: FBT003 - its only parameter
+        wake.setblocking(False)  # noqa: FBT003 - as above
 
         def note(number: int, _frame: object) -> None:
             self._forced = bool(self._stop)
@@ -315,7 +315,9 @@ class Runner:
 def _death(code: int, why: str, task: Task) -> Failure:
     if why == "timeout":
         message = f"took longer than its timeout of {task.step.timeout:g} s"
-        return Failure("timeout", message, "raise the timeout, or find out in the log what it waits for", code="timeout")
+        return Failure(
+            "timeout", message, "raise the timeout, or find out in the log what it waits for", code="timeout"
+        )
     if code < 0:
         name = signal.Signals(-code).name
         hint = "the system may have run out of memory: see the kernel's log" if name == "SIGKILL" else "see the log"
@@ -331,5 +333,3 @@ def file_name(step: StepId) -> str:
 def log_file(folder: Path, step: StepId, attempt: int) -> Path:
     """Return where an attempt's output is kept, below the run's folder."""
     return folder / "logs" / f"{file_name(step)}.{attempt}.log"
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import socket
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -18,7 +17,8 @@ from anabranch.run.redact import Redactor
 from anabranch.run.wire import Inbox, pack, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import socket
+    from collections.abc import Callable, Generator
 
 _PR_SET_PDEATHSIG = 1
 
@@ -37,9 +37,7 @@ def serve(sock: socket.socket, perform: Callable[[Task], Outcome], secrets: Call
         sock.sendall(pack({"outcome": codec.encode(logged(task, message["log"], perform, secrets))}))
 
 
-def logged(
-    task: Task, log: str, perform: Callable[[Task], Outcome], secrets: Callable[[Task], list[str]]
-) -> Outcome:
+def logged(task: Task, log: str, perform: Callable[[Task], Outcome], secrets: Callable[[Task], list[str]]) -> Outcome:
     """Perform a task with stdout and stderr in its log, and no secret in either log or outcome."""
     hidden = secrets(task) if task.step.needs.secrets else []
     with _output(log, Redactor(hidden)) as redactor:
@@ -50,8 +48,8 @@ def logged(
 
 
 @contextmanager
-def _output(log: str, redactor: Redactor) -> Iterator[Redactor]:
-    """Send what this process and its children print to a file: directly, or past the redactor where there are secrets."""
+def _output(log: str, redactor: Redactor) -> Generator[Redactor]:
+    """Send what this process and its children print to a file: directly, or past the redactor if there are secrets."""
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     pump: threading.Thread | None = None
@@ -79,7 +77,7 @@ def _output(log: str, redactor: Redactor) -> Iterator[Redactor]:
 
 
 def become_worker() -> None:
-    """Prepare this process: its own group, so that it dies with its children; deaf to Ctrl-C; not to outlive the runner."""
+    """Prepare this process: a group of its own to die with its children, deaf to Ctrl-C, not to outlive the runner."""
     with suppress(PermissionError):
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -88,7 +86,7 @@ def become_worker() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115, PTH123 - a worker reads nothing from the terminal
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a worker reads nothing from the terminal
 
 
 def die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Snapshots of a project's code, addressed by content, so that a run can be repeated with the same code and compared."""
+"""Snapshots of a project's code, addressed by content: a run can be repeated with the same code, and compared."""
 
 from __future__ import annotations
 
@@ -92,7 +92,10 @@ class CodeStore:
             if texts[0] is None or texts[1] is None:
                 parts.append(f"binary file {name} changed\n")
                 continue
-            heads = ("/dev/null" if name not in before else f"a/{name}", "/dev/null" if name not in after else f"b/{name}")
+            heads = (
+                "/dev/null" if name not in before else f"a/{name}",
+                "/dev/null" if name not in after else f"b/{name}",
+            )
             lines = difflib.unified_diff(texts[0].splitlines(), texts[1].splitlines(), *heads, lineterm="")
             parts.append("\n".join(lines) + "\n")
         return "".join(parts)

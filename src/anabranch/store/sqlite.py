@@ -7,9 +7,8 @@ import json
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anabranch.model import codec
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError, closest
@@ -17,10 +16,12 @@ from anabranch.model.run import Event, Recorded, Run, RunEnded, RunId, RunState,
 from anabranch.store.locks import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from anabranch.model.pipeline import Pipeline
+
+T = TypeVar("T")
 
 SILENT_AFTER = 60.0
 """Seconds without a beat after which a run on another host counts as dead. On this host its lock tells, at once."""
@@ -95,7 +96,7 @@ class SqliteRunStore:
         Raises:
             NotFoundError: no such run.
         """
-        from dataclasses import replace  # noqa: PLC0415
+        from dataclasses import replace
 
         told = fold(self.events(run))
         if told is None:
@@ -196,7 +197,7 @@ class SqliteRunStore:
         with _told(self.path):
             return self._open().execute(query, values).fetchall()
 
-    def _write(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         with _told(self.path):
             db = self._open()
             db.execute("BEGIN IMMEDIATE")
@@ -217,13 +218,19 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         ConflictError: `newer-version`, a newer anabranch wrote it.
     """
     files = sorted(
-        (each for each in resources.files("anabranch.store").joinpath("migrations").iterdir() if each.name.endswith(".sql")),
+        (
+            each
+            for each in resources.files("anabranch.store").joinpath("migrations").iterdir()
+            if each.name.endswith(".sql")
+        ),
         key=lambda each: each.name,
     )
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(files):
         message = f"{path} is of version {version}, this anabranch knows up to {len(files)}"
-        raise ConflictError(message, code="newer-version", hint="upgrade anabranch, or move the file away to start anew")
+        raise ConflictError(
+            message, code="newer-version", hint="upgrade anabranch, or move the file away to start anew"
+        )
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     for number, each in enumerate(files[version:], start=version + 1):

@@ -141,5 +141,3 @@ def _count(result: object) -> str:
     if result is None:
         return "nothing"
     return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
-
-

@@ -20,7 +20,7 @@ def decode(value: Json, annotation: Any, port: str) -> object:
 
     Args:
         value: what the upstream step returned, or the trigger's event, as JSON.
-        annotation: a pydantic model, dataclass, TypedDict, built-in, or a list or union of these; None if not annotated.
+        annotation: a pydantic model, dataclass, TypedDict, built-in, or a list or union of these; None without.
         port: for messages.
 
     Raises:
@@ -30,7 +30,7 @@ def decode(value: Json, annotation: Any, port: str) -> object:
         return value
     if annotation in _PLAIN and type(value) is annotation:
         return value
-    import msgspec  # noqa: PLC0415 - 40 ms that plain values do not need
+    import msgspec
 
     try:
         return msgspec.convert(value, annotation, dec_hook=_decode_other)
@@ -48,7 +48,7 @@ def encode(value: object, step: str) -> Json:
     """
     if value is None or type(value) in {str, int, bool}:
         return typing.cast("Json", value)
-    import msgspec  # noqa: PLC0415 - as above
+    import msgspec
 
     try:
         return typing.cast("Json", msgspec.to_builtins(value, enc_hook=_encode_other, str_keys=True))
@@ -61,7 +61,7 @@ def encode(value: object, step: str) -> Json:
 def _decode_other(kind: type, value: Any) -> object:
     if hasattr(kind, "model_validate"):
         return kind.model_validate(value)
-    if isinstance(kind, type) and issubclass(kind, Path):
+    if issubclass(kind, Path):
         return kind(value)
     message = f"no way to make a {_show(kind)} of JSON"
     raise TypeError(message)
