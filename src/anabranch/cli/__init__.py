@@ -54,7 +54,7 @@ def _run(argv: list[str]) -> int:
             result: object = root.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost place shows whatever comes
         if isinstance(error, BrokenPipeError):
             sys.stdout.flush()  # raises again when it was stdout that broke
         from anabranch.cli.failure import show

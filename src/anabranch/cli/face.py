@@ -50,7 +50,7 @@ class Face:
         """Load the project of the working directory, or of `-C`."""
         from anabranch.app import Project
 
-        return Project.load(self.directory)
+        return Project.load(self.directory, defer=True)
 
     def result(self, data: Mapping[str, object], lines: Callable[[], Iterable[str]]) -> None:
         """Write the result to stdout: the object with `--json`, else the lines."""
@@ -100,7 +100,7 @@ def root_of(directory: Path) -> Path:
 
 
 def near(place: str, root: Path) -> str:
-    """Return `place`, a path below `root` or an absolute one, relative to the working directory where that is shorter."""
+    """Return `place`, below `root` or absolute, as seen from the working directory where that is shorter."""
     path = os.path.normpath(root / place)
     try:
         relative = os.path.relpath(path)
@@ -113,29 +113,15 @@ def pick(project: Project, name: str | None) -> Pipeline:
     """Return the pipeline of that name; without a name the project's only one.
 
     Raises:
-        NotFoundError: `unknown-pipeline`, none has that name; `no-pipeline`, there is none at all.
+        NotFoundError: `no-pipeline`, none has that name, or there is none at all.
         UsageError: `which-pipeline`, no name was given and there are several.
     """
-    from anabranch.model.errors import NotFoundError, UsageError, closest
+    if not project.pipelines:
+        from anabranch.model.errors import NotFoundError
 
-    pipelines = project.pipelines
-    if name is not None:
-        if name in pipelines:
-            return pipelines[name]
-        raise NotFoundError(f"no pipeline is named '{name}'", code="unknown-pipeline", hint=closest(name, pipelines))
-    if not pipelines:
-        raise NotFoundError(
-            f"the project '{project.name}' has no pipeline",
-            code="no-pipeline",
-            hint=f"list one under `pipelines` in {PROJECT_FILE}",
-        )
-    if len(pipelines) > 1:
-        raise UsageError(
-            f"which pipeline? there are {len(pipelines)}",
-            code="which-pipeline",
-            hint="name one: " + ", ".join(sorted(pipelines)),
-        )
-    return next(iter(pipelines.values()))
+        message = f"the project '{project.name}' has no pipeline"
+        raise NotFoundError(message, code="no-pipeline", hint=f"list one under `pipelines` in {PROJECT_FILE}")
+    return project.pipeline(name)
 
 
 def verb(name: str) -> Callable[[Callable[Concatenate[Face, P], int | None]], Callable[P, int]]:

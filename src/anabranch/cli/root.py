@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
     """A group whose commands are modules, imported when called. Help comes from a table instead."""
 
     package = "anabranch.cli.verbs"
-    sections: Mapping[str, Mapping[str, str]] = SECTIONS
+    sections: ClassVar[Mapping[str, Mapping[str, str]]] = SECTIONS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the verbs in the order of the table."""
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name.ljust(width), text) for name, text in verbs.items()])
 
 
-def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
 
@@ -78,8 +78,8 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # n
     options_metavar="[-C DIR]",
     subcommand_metavar="VERB ...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every verb takes --json and --help. Exit codes: 0 ok, 1 internal, 2 usage, 3 invalid project, 4 step failed, "
-    "5 contract broken, 7 conflict, 8 not found, 130 interrupted.",
+    epilog="Every verb takes --json and --help. Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid project, "
+    "4 a step failed, 5 a contract is broken, 7 conflict, 8 not found, 130 interrupted.",
 )
 @click.option("-C", "--project", "directory", metavar="DIR", help="Work as if started in DIR.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")

@@ -21,12 +21,13 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 
 `run --json` and `runs retry --json` write a line for each recorded event as it happens, then the result:
 
-    {"anabranch": 1, "verb": "run", "run": "7f3a9c2k", "seq": 4, "at": "...Z", "event": "step-succeeded", "step": "clean", ...}
+    {"anabranch": 1, "verb": "run", "run": "7f3a9c2k", "seq": 4, "at": "...Z", "event": "step-succeeded", ...}
     {"anabranch": 1, "verb": "run", "result": {"ok": true, "run": {...}, "datasets": [...], "retry": null}}
 
 `runs logs --follow --json` writes `{"step", "attempt", "line"}` for each line of a log.
 
-An error is `{"anabranch": 1, "verb": ..., "ok": false, "exit_code": 3, "errors": 1, "warnings": 0, "diagnostics": [...]}`.
+An error is `{"anabranch": 1, "verb": ..., "ok": false, "exit_code": 3, "errors": 1, "warnings": 0,
+"diagnostics": [...]}`.
 Times are UTC, durations seconds, sizes bytes. Pure.
 """
 

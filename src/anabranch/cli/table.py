@@ -42,7 +42,7 @@ def table(
     terminal: Terminal | None = None,
     indent: str = "",
 ) -> Iterator[str]:
-    """Yield the lines of a table. Columns in which every cell is empty are left out.
+    r"""Yield the lines of a table. Columns in which every cell is empty are left out.
 
     Args:
         headers: the columns' names; all empty for no header line.
@@ -51,7 +51,7 @@ def table(
         terminal: where it will be shown.
         indent: what every line starts with.
 
-    >>> print("\\n".join(table(["step", "rows"], [["clean", "336,776"], ["sum", "16"]], right=[1])))
+    >>> print("\n".join(table(["step", "rows"], [["clean", "336,776"], ["sum", "16"]], right=[1])))
     step      rows
     clean  336,776
     sum         16

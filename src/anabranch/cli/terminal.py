@@ -44,12 +44,12 @@ class Terminal:
     marks: Marks = ASCII
 
     def paint(self, text: str, *styles: str) -> str:
-        """Return the text in colour, where the stream shows any.
+        r"""Return the text in colour, where the stream shows any.
 
         >>> Terminal().paint("x", "red")
         'x'
         >>> Terminal(colour=True).paint("x", "bold", "red")
-        '\\x1b[1;31mx\\x1b[0m'
+        '\x1b[1;31mx\x1b[0m'
         """
         if not self.colour or not styles or not text:
             return text

@@ -1,4 +1,4 @@
-"""Boxes in layers from left to right: longest path, barycentre order, straightened lines. Pure, and always the same.
+"""Boxes in layers from left to right: longest path, barycentre order, straightened lines. Pure.
 
 The classic of Sugiyama, Tagawa and Toda: (1) turn edges that close a cycle, (2) give each box a layer, (3) bend long edges
 through every layer between, (4) order each layer by the middle of its neighbours, (5) move boxes towards their
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,20 +82,20 @@ def _without_cycles(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> l
     done: set[str] = set()
     turned: set[tuple[str, str]] = set()
     for start in nodes:
-        open_now = {start: None}
+        open_now = {start}
         stack = [(start, iter(targets[start]))] if start not in done else []
         while stack:
             node, rest = stack[-1]
-            target = next(rest, None)
-            if target is None:
+            following = next(rest, None)
+            if following is None:
                 stack.pop()
-                open_now.pop(node, None)
+                open_now.discard(node)
                 done.add(node)
-            elif target in open_now:
-                turned.add((node, target))
-            elif target not in done:
-                open_now[target] = None
-                stack.append((target, iter(targets[target])))
+            elif following in open_now:
+                turned.add((node, following))
+            elif following not in done:
+                open_now.add(following)
+                stack.append((following, iter(targets[following])))
     return list(dict.fromkeys((b, a) if (a, b) in turned else (a, b) for a, b in edges))
 
 
@@ -133,7 +134,7 @@ def _bend(
             graph.layer[bend] = between
             chain.append(bend)
         chain.append(target)
-        for one, following in zip(chain, chain[1:], strict=False):
+        for one, following in pairwise(chain):
             graph.behind[one].append(following)
             graph.before[following].append(one)
         graph.chains[names[edge]] = chain
@@ -153,7 +154,7 @@ def _ordered(graph: _Graph) -> list[list[str]]:
         for number in numbers:
             place = {node: i for i, node in enumerate(rows[number - 1 if downward else number + 1])}
             own = {node: i for i, node in enumerate(rows[number])}
-            rows[number].sort(key=lambda node: (_middle([place[n] for n in near[node]], own[node]), own[node]))  # noqa: B023 - used at once
+            rows[number].sort(key=lambda node: (_middle([place[n] for n in near[node]], own[node]), own[node]))
         crossings = _crossings(rows, graph)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
@@ -169,7 +170,7 @@ def _middle(places: Sequence[float], default: float) -> float:
 def _crossings(rows: Sequence[Sequence[str]], graph: _Graph) -> int:
     """Return how many pairs of edges between neighbouring layers cross."""
     crossings = 0
-    for row, following in zip(rows, rows[1:], strict=False):
+    for row, following in pairwise(rows):
         place = {node: i for i, node in enumerate(following)}
         tree = [0] * (len(following) + 1)
         seen = 0
@@ -217,17 +218,19 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
     for row in rows:
         width = max((sizes[node][0] for node in row), default=0.0)
         for node in row:
-            own, height = sizes[node]
-            # Bends take the layer's full width, so that lines pass straight between the boxes.
-            own = own or width
-            left = x + (width - own) / 2
-            boxes[node] = Box(round(left, 1), round(centre[node] - height / 2 - top + MARGIN, 1), own, height)
+            boxes[node] = _box(sizes[node], x, width, round(centre[node] - top + MARGIN, 1))
         x += width + GAP_X
     return boxes
 
 
+def _box(size: tuple[float, float], x: float, layer: float, centre: float) -> Box:
+    """Return a node's box in the middle of its layer; bends are as wide as the layer, so that lines pass straight."""
+    own, height = size[0] or layer, size[1]
+    return Box(round(x + (layer - own) / 2, 1), round(centre - height / 2, 1), own, height)
+
+
 def _apart(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Return the centres nearest to those wanted (least squares) that keep the order and the gap: isotonic regression."""
+    """Return the centres nearest to those wanted that keep the order and the gap (isotonic regression)."""
     offsets: list[float] = []
     at = 0.0
     for i, height in enumerate(heights):
@@ -248,7 +251,7 @@ def _route(
     edge: tuple[str, str],
     straight: bool,
     graph: _Graph,
-    boxes: Mapping[str, Box],  # noqa: FBT001
+    boxes: Mapping[str, Box],
 ) -> tuple[tuple[float, float], ...]:
     """Return the points of an edge; one that was turned is walked backwards."""
     chain = graph.chains[edge if straight else (edge[1], edge[0])]

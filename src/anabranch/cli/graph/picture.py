@@ -56,6 +56,11 @@ class Edge:
     target: str
     line: Line = Line.DATA
 
+    @property
+    def loop(self) -> bool:
+        """Whether it leads back to where it starts; loops are not drawn."""
+        return self.source == self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -74,13 +79,18 @@ def draw(pipeline: Pipeline, most: int = MOST_NODES) -> Picture:
         pipeline: any pipeline, also an invalid one.
         most: nodes that a picture may have.
     """
-    datasets = {port.dataset for step in pipeline.steps for port in (*step.reads, *step.outputs)}
+    datasets = {name for step in pipeline.steps for name in datasets_of(step)}
     if len(pipeline.steps) + len(datasets) <= most:
         return _whole(pipeline, sorted(datasets))
     by_prefix = {step.id: _prefix(step.id) for step in pipeline.steps}
     if len(set(by_prefix.values())) > most or not any("/" in step.id for step in pipeline.steps):
         return _folded(pipeline, _by_level(pipeline, most))
     return _folded(pipeline, by_prefix)
+
+
+def datasets_of(step: Step) -> list[str]:
+    """Return the datasets that a step reads and writes."""
+    return [port.dataset for port in step.reads] + [port.dataset for port in step.outputs]
 
 
 def _whole(pipeline: Pipeline, datasets: Sequence[str]) -> Picture:

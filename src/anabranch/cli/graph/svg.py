@@ -47,6 +47,9 @@ KINDS = {
     "container": "#1f7a80",
     "native": "#8a6a10",
 }
+TIP = """<defs><marker id="anabranch-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+orient="auto-start-reverse"><path class="tip" d="M0 0.5 8 4 0 7.5z"/></marker></defs>"""
+"""The tip of every arrow."""
 
 
 def svg(picture: Picture) -> str:
@@ -56,23 +59,25 @@ def svg(picture: Picture) -> str:
     )
     wide = max(placed.width, _text_width(picture.title) + 2 * MARGIN, 330.0)
     high = placed.height + TITLE_HEIGHT + LEGEND_HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="anabranch" width="{wide:g}" height="{high:g}" '
-        f'viewBox="0 0 {wide:g} {high:g}" role="img" aria-label="{_attribute("pipeline " + picture.title)}">',
-        f"<title>{escape(_clean(picture.title))}</title>",
-        f"<style>{_style()}</style>",
-        '<defs><marker id="anabranch-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto-start-reverse"><path class="tip" d="M0 0.5 8 4 0 7.5z"/></marker></defs>',
-        f'<rect class="paper" width="{wide:g}" height="{high:g}"/>',
-        f'<text class="title" x="{MARGIN:g}" y="{MARGIN + 8:g}">{escape(_clean(picture.title))}</text>',
-        f'<g transform="translate(0 {TITLE_HEIGHT - 8:g})">',
-        *(_edge(edge, placed.routes[edge.source, edge.target]) for edge in picture.edges if edge.source != edge.target),
-        *(line for node in picture.nodes for line in _node(node, placed.boxes[node.id])),
-        "</g>",
-        *_legend(picture, high - MARGIN),
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
+    frame = f'width="{wide:g}" height="{high:g}"'
+    label = _attribute(f"pipeline {picture.title}")
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="anabranch" {frame} viewBox="0 0 {wide:g} {high:g}"',
+            f'     role="img" aria-label="{label}">',
+            f"<title>{escape(_clean(picture.title))}</title>",
+            f"<style>{_style()}</style>",
+            TIP,
+            f'<rect class="paper" {frame}/>',
+            _text(MARGIN, MARGIN + 8, picture.title, "title"),
+            f'<g transform="translate(0 {TITLE_HEIGHT - 8:g})">',
+            *(_edge(edge, placed.routes[edge.source, edge.target]) for edge in picture.edges if not edge.loop),
+            *(line for node in picture.nodes for line in _node(node, placed.boxes[node.id])),
+            "</g>",
+            *_legend(picture, high - MARGIN),
+            "</svg>\n",
+        ]
+    )
 
 
 def _size(node: Node) -> tuple[float, float]:
@@ -89,27 +94,36 @@ def _size(node: Node) -> tuple[float, float]:
 
 def _node(node: Node, box: Box) -> Iterator[str]:
     look = node.shape.value if node.shape is not Shape.DATASET else (node.badge or "unknown")
-    radius = box.height / 2 if node.shape is Shape.DATASET else 7
     yield f'<g class="{look}">'
     yield f"<title>{escape(_clean(' · '.join(text for text in (node.label, node.badge, node.note) if text)))}</title>"
-    yield f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}"/>'
-    label = escape(_short(node.label))
     if node.shape is Shape.DATASET:
-        yield f'<text x="{box.x + box.width / 2:g}" y="{box.y + PILL_HEIGHT / 2 + 4:g}" text-anchor="middle">{label}</text>'
+        yield _rect(box, box.height / 2)
+        yield _text(box.x + box.width / 2, box.y + PILL_HEIGHT / 2 + 4, node.label, middle=True)
         yield "</g>"
         return
-    yield f'<text x="{box.x + PAD:g}" y="{box.y + HEIGHT / 2 + 4:g}">{label}</text>'
+    yield _rect(box, 7)
+    yield _text(box.x + PAD, box.y + HEIGHT / 2 + 4, node.label)
     if node.badge:
         wide = width(node.badge) * SMALL_CHAR + 14
         left = box.x + box.width - wide - PAD + 4
         kind = node.badge if node.badge in KINDS else "count"
-        yield f'<rect class="badge {kind}" x="{left:g}" y="{box.y + 8:g}" width="{wide:g}" height="16" rx="8"/>'
-        yield f'<text class="on-badge" x="{left + wide / 2:g}" y="{box.y + 19.5:g}" text-anchor="middle">{escape(node.badge)}</text>'
+        yield _rect(Box(left, box.y + 8, wide, 16), 8, f"badge {kind}")
+        yield _text(left + wide / 2, box.y + 19.5, node.badge, "on-badge", middle=True)
     for i, part in enumerate(node.parts):
         y = box.y + HEIGHT + i * PART_HEIGHT
-        yield f'<rect class="part" x="{box.x + 6:g}" y="{y:g}" width="{box.width - 12:g}" height="15" rx="4"/>'
-        yield f'<text class="small" x="{box.x + PAD:g}" y="{y + 11:g}">{escape(_short(part))}</text>'
+        yield _rect(Box(box.x + 6, y, box.width - 12, 15), 4, "part")
+        yield _text(box.x + PAD, y + 11, part, "small")
     yield "</g>"
+
+
+def _rect(box: Box, radius: float, look: str = "") -> str:
+    named = f' class="{look}"' if look else ""
+    return f'<rect{named} x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}"/>'
+
+
+def _text(x: float, y: float, text: str, look: str = "", *, middle: bool = False) -> str:
+    named = (f' class="{look}"' if look else "") + (' text-anchor="middle"' if middle else "")
+    return f'<text{named} x="{x:g}" y="{y:g}">{escape(_short(text))}</text>'
 
 
 def _edge(edge: Edge, points: Sequence[tuple[float, float]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.graph.picture import MOST_NODES, Shape
+from anabranch.cli.graph.picture import MOST_NODES, Shape, datasets_of
 from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.terminal import Terminal
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def text(pipeline: Pipeline, picture: Picture, terminal: Terminal | None = None) -> Iterator[str]:
     """Yield a line for each step, below the level from which on it may run; of large pipelines one for each group."""
     out = terminal or Terminal()
-    datasets = {port.dataset for step in pipeline.steps for port in (*step.reads, *step.outputs)}
-    yield f"{out.paint(pipeline.name, 'bold')}: {plural(len(pipeline.steps), 'step')}, {plural(len(datasets), 'dataset')}"
+    datasets = {name for step in pipeline.steps for name in datasets_of(step)}
+    title = out.paint(pipeline.name, "bold")
+    yield f"{title}: {plural(len(pipeline.steps), 'step')}, {plural(len(datasets), 'dataset')}"
     if picture.folded:
         yield f"more than {MOST_NODES} boxes, so in groups; `anabranch steps` lists every step"
         groups = [(node.label, node.badge, node.note) for node in picture.nodes if node.shape is Shape.GROUP]

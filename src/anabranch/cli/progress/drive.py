@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from anabranch.app import Project, RunResult
+    from anabranch.cli.terminal import Terminal
     from anabranch.model.pipeline import Pipeline
     from anabranch.model.run import PortStats, Recorded, Run, RunId, StepRun
     from anabranch.ports import Reporter
@@ -92,15 +93,15 @@ def finish(face: Face, project: Project, run: Run) -> None:
         write_json({"anabranch": VERSION, "verb": face.verb, "result": result})
         return
     write_lines([headline(run, face.out), *_datasets(face, project, written)])
-    for line in troubles(run, voice(face, project, run)):
+    for line in troubles(run, voice(face, project, run, face.err)):
         sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
-def voice(face: Face, project: Project, run: Run) -> Voice:
-    """Return how a run of this project is spoken of."""
+def voice(face: Face, project: Project, run: Run, out: Terminal) -> Voice:
+    """Return how a run of this project is spoken of, on a stream that looks like `out`."""
     return Voice(
-        out=face.err,
+        out=out,
         near=face.near,
         log=lambda step: str(project.log_path(run.id, step.step, step.attempts)),
         command=face.command,

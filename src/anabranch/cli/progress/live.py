@@ -1,7 +1,7 @@
 """A run on a terminal: finished steps scroll by, and below them stands what runs just now, with a bar.
 
-Rich redraws at most ten times a second; an event only changes numbers. Runs of more than `MANY` steps show only failures,
-retries and counts, because nobody reads ten thousand lines.
+Rich redraws at most ten times a second; an event only changes numbers. Runs of more than `MANY` steps show only
+failures, retries and counts, because nobody reads ten thousand lines.
 """
 
 from __future__ import annotations

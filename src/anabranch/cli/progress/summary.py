@@ -1,4 +1,4 @@
-"""What is said when a run has ended: what became of it, where it broke, and how to go on. Pure but for the source line."""
+"""What is said when a run has ended: what became of it, where it broke, how to go on. Pure but for the source line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from anabranch.cli.terminal import Terminal
-    from anabranch.model.run import Run, StepRun
+    from anabranch.model.run import Failure, Run, StepRun
 
 SHOWN_FAILURES = 5
 """Failures told in full; of more only the names."""
@@ -106,8 +106,9 @@ def failed_step(step: StepRun, voice: Voice) -> Iterator[str]:
     tries = f" (after {step.attempts} attempts)" if step.attempts > 1 else ""
     yield f"{out.paint(f'error[{failure.code}]', 'bold', 'red')} step {out.paint(step.step, 'bold')} failed{tries}"
     if failure.place:
-        yield f"  {voice.near(failure.place)} in {step.step}"
-        line = source_line(failure.place)
+        name, line = frame(failure)
+        yield f"  {voice.near(failure.place)} in {name or step.step}"
+        line = line or source_line(voice.near(failure.place))
         if line:
             yield f"  {out.paint(out.marks.rule, 'dim')} {printable(line)}"
     message = [line for line in failure.message.splitlines() if line.strip()] or [failure.kind]
@@ -118,6 +119,22 @@ def failed_step(step: StepRun, voice: Voice) -> Iterator[str]:
     if failure.hint:
         yield f"  {out.paint('try:', 'cyan')} {printable(failure.hint)}"
     yield f"  {out.paint('log:', 'cyan')} {voice.near(voice.log(step))}"
+
+
+def frame(failure: Failure) -> tuple[str, str]:
+    r"""Return the function and the line of code at the failure's place, as its trace tells; empty where it does not.
+
+    >>> from anabranch.model.run import Failure
+    >>> frame(Failure("error", "", place="a.py:3", trace="E: x\n  at a.py:3 in clean\n      return 1 / 0"))
+    ('clean', 'return 1 / 0')
+    """
+    lines = failure.trace.splitlines()
+    start = f"at {failure.place} in "
+    for i, line in enumerate(lines):
+        if line.strip().startswith(start):
+            following = lines[i + 1].strip() if i + 1 < len(lines) else ""
+            return line.strip().removeprefix(start), following
+    return "", ""
 
 
 def source_line(place: str) -> str:

@@ -50,7 +50,8 @@ def tell(face: Face, found: tuple[Diagnostic, ...], project: Project | None, pip
         if found:
             yield failure.counted(found)
         if ok:
-            said = f"{', '.join(names)}: no mistakes in {plural(_steps(project, names), 'step')} and {plural(datasets, 'dataset')}"
+            size = f"{plural(_steps(project, names), 'step')}, {plural(datasets, 'dataset')}"
+            said = f"{', '.join(names)}: no mistakes ({size})"
             yield face.out.paint(f"{face.out.marks.ok} {said}", "green")
 
     face.result({"ok": ok, **shapes.findings(found), "pipelines": names, "datasets": datasets}, lines)

@@ -84,7 +84,7 @@ def _lines(face: Face, project: Project, item: DatasetSpec, writers: list[str], 
     yield f"{out.paint(item.name, 'bold')}  {stage}  {item.format.value}"
     if item.description:
         yield item.description
-    location = item.location if "://" in str(project.storage) else face.near(str(project.storage / item.location))
+    location = face.near(str(project.location(item)))
     facts = [
         ("location", location),
         ("key", ", ".join(item.primary_key)),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Wait so long for another run of the pipeline to end, instead of exit 7 at once.",
 )
 @verb("run")
-def run_command(
+def run_command(  # noqa: PLR0917 - one parameter for each option
     face: Face,
     pipeline: str | None,
     params: tuple[str, ...],
@@ -101,21 +101,22 @@ def read_input(text: str | None) -> Json:
     """
     if text is None:
         return None
-    source = "--input"
+    source, body = "--input", text
     if text == "-":
-        source, text = "stdin", sys.stdin.read()
+        source, body = "stdin", sys.stdin.read()
     elif text.startswith("@"):
-        source = text[1:]
-        try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise UsageError(
-                f"--input @{source}: {reason}", code="bad-input", hint="name a JSON file after @"
-            ) from error
+        source, body = text[1:], _read(text[1:])
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(body)
     except ValueError as error:
         hint = "quote it for the shell: --input '{\"key\": 1}', or name a file: --input @event.json"
         raise UsageError(f"{source} is not JSON: {error}", code="bad-input", hint=hint) from error
     return value
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"--input @{file}: {reason}", code="bad-input", hint="name a JSON file after @") from error

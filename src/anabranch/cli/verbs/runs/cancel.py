@@ -1,0 +1,36 @@
+"""`anabranch runs cancel`: stop a run that goes on, from another terminal."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from anabranch.cli.face import Face, verb
+from anabranch.model.errors import ConflictError
+from anabranch.model.run import RunState
+
+PATIENCE, PAUSE = 10.0, 0.1
+
+
+@click.command("cancel", short_help="Stop a run that goes on.")
+@click.argument("run", default="last")
+@verb("runs cancel")
+def cancel_command(face: Face, run: str) -> None:
+    """Ask the process that drives RUN to stop it, and wait a little until it has.
+
+    Exit code 7 when the run has ended already. What it finished is kept: `runs retry` goes on from there.
+    """
+    project = face.project()
+    found = project.runs.resolve(run)
+    state = project.runs.run(found).state
+    if state is not RunState.RUNNING:
+        hint = face.command("runs", "retry" if state is not RunState.SUCCEEDED else "show", found)
+        raise ConflictError(f"run {found} is not running: it is {state}", code="not-running", hint=hint)
+    project.runs.cancel(found)
+    deadline = time.monotonic() + PATIENCE
+    while state is RunState.RUNNING and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        state = project.runs.run(found).state
+    told = f"run {found} was asked to stop, and will" if state is RunState.RUNNING else f"run {found}: {state}"
+    face.result({"run": found, "state": state.value}, lambda: [told, "go on: " + face.command("runs", "retry", found)])

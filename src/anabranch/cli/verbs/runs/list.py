@@ -1,0 +1,61 @@
+"""`anabranch runs list`: newest first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from anabranch.cli import shapes
+from anabranch.cli.face import Face, verb
+from anabranch.cli.human import ago, clock, seconds
+from anabranch.cli.progress.summary import VERDICTS
+from anabranch.cli.table import Cell, table
+from anabranch.model.run import StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anabranch.cli.terminal import Terminal
+    from anabranch.model.run import Run
+
+HEADERS = ("run", "pipeline", "state", "started", "", "took", "ok", "failed", "skipped", "retries")
+
+
+@click.command("list", short_help="List runs, newest first.")
+@click.option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=25, show_default=True, help="At most so many.")
+@verb("runs list")
+def list_command(face: Face, pipeline: str | None, limit: int) -> None:
+    """List runs, newest first. A run whose process is gone is `dead`."""
+    project = face.project()
+    if pipeline is not None and not project.runs.runs(pipeline, 1):
+        project.pipeline(pipeline)
+    runs = project.runs.runs(pipeline, limit)
+    face.result(
+        {"runs": [shapes.run(run, steps=False) for run in runs]},
+        lambda: lines(runs, face.out, time.time()) if runs else ["no run yet; start one: " + face.command("run")],
+    )
+
+
+def lines(runs: Sequence[Run], out: Terminal, now: float) -> Iterator[str]:
+    """Yield the table."""
+    return table(HEADERS, [_row(run, now) for run in runs], right=[5, 6, 7, 8], terminal=out)
+
+
+def _row(run: Run, now: float) -> list[str | Cell]:
+    states = [step.state for step in run.steps]
+    failed, skipped = states.count(StepState.FAILED), states.count(StepState.SKIPPED)
+    return [
+        Cell(run.id, ("bold",)),
+        run.pipeline,
+        Cell(run.state.value, (VERDICTS[run.state][2],)),
+        clock(run.started_at),
+        Cell(ago(run.started_at, now), ("dim",)),
+        seconds(run.seconds) if run.ended_at is not None else "",
+        f"{sum(state.ok for state in states):,}",
+        Cell(f"{failed:,}" if failed else "", ("red",)),
+        Cell(f"{skipped:,}" if skipped else "", ("yellow",)),
+        run.of or "",
+    ]

@@ -1,0 +1,82 @@
+"""`anabranch runs retry`: run again what a run did not finish, and reuse the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from anabranch.cli.face import Face, verb
+from anabranch.cli.human import plural
+from anabranch.cli.progress.drive import drive
+from anabranch.cli.progress.summary import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anabranch.cli.terminal import Terminal
+
+MOST_LINES = 60
+"""A longer diff is only counted."""
+
+
+@click.command("retry", short_help="Run again what a run did not finish; reuse the rest.")
+@click.argument("run", default="last")
+@click.option("--from", "start", multiple=True, metavar="STEP", help="Rerun these and everything downstream, too.")
+@click.option(
+    "--code",
+    type=click.Choice(["current", "same"]),
+    default="current",
+    show_default=True,
+    help="The code as it is now, or the same as the run had.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps at a time; by default one a core.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait so long for another run to end."
+)
+@verb("runs retry")
+def retry_command(
+    face: Face, run: str, start: tuple[str, ...], code: Literal["current", "same"], jobs: int | None, wait: float
+) -> int:
+    """Run again what RUN did not finish, with the code as it is now, and reuse what it did.
+
+    RUN is an id, a unique prefix of one, or `last`, which is also the default. How the code changed since is shown
+    first. It becomes a run of its own, with the same params and input.
+    """
+    project = face.project()
+    earlier = project.runs.resolve(run)
+    if code == "current" and not face.json:
+        for line in changes(project.code_diff(earlier), earlier, face.err):
+            face.note(line)
+    return drive(
+        face,
+        project,
+        project.runs.definition(earlier),
+        lambda reporter: project.retry(earlier, start=start, code=code, jobs=jobs, reporter=reporter, wait=wait),
+    )
+
+
+def changes(diff: str, run: str, out: Terminal) -> Iterator[str]:
+    """Yield how the code changed: the diff, or of a long one what it touches.
+
+    >>> from anabranch.cli.terminal import Terminal
+    >>> list(changes("", "7f3a9c2k", Terminal()))
+    ['code: the same as in run 7f3a9c2k']
+    """
+    lines = diff.splitlines()
+    if not lines:
+        yield f"code: the same as in run {run}"
+        return
+    files = [line.split(maxsplit=1)[1].split("\t")[0].removeprefix("b/") for line in lines if line.startswith("+++ ")]
+    added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
+    removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
+    yield f"code: {plural(len(files), 'file')} changed since run {run} (+{added:,} -{removed:,}): {names(files)}"
+    if len(lines) <= MOST_LINES:
+        yield from (f"  {_painted(line, out)}" for line in lines)
+
+
+def _painted(line: str, out: Terminal) -> str:
+    if line.startswith(("+++", "---")):
+        return out.paint(line, "bold")
+    colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+    return out.paint(line, colour) if colour else line
