@@ -1,0 +1,114 @@
+"""Rules about datasets: that they exist, who writes them, where they lie."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from anabranch.model.dataset import Ingestion
+from anabranch.model.errors import Diagnostic, closest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anabranch.check.subject import Subject
+    from anabranch.model.pipeline import DatasetOutput, Pipeline, Step
+
+OURS = "_anabranch"
+"""The folder below the storage root that is not for datasets."""
+
+
+def known_datasets(subject: Subject) -> list[Diagnostic]:
+    """Every dataset that a step names is one of the registry."""
+    known = subject.pipeline.dataset_by_name
+    return [
+        Diagnostic(
+            "unknown-dataset",
+            f"step `{step.id}` {verb} `{port.dataset}`, and no dataset is named so",
+            closest(port.dataset, known),
+            port.place or step.place,
+        )
+        for step in subject.pipeline.steps
+        for verb, ports in (("reads", step.reads), ("writes", step.outputs))
+        for port in ports
+        if port.dataset not in known
+    ]
+
+
+def one_writer(subject: Subject) -> list[Diagnostic]:
+    """Each dataset is written by one step."""
+    return _writers([subject.pipeline])
+
+
+def one_writer_in_all(pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
+    """Each dataset is written by one pipeline of the project; steps that a pipeline includes are its own copies."""
+    found: list[Diagnostic] = []
+    writers: dict[str, tuple[Pipeline, Step, DatasetOutput]] = {}
+    for pipeline in pipelines:
+        for step in pipeline.steps:
+            for port in step.outputs:
+                first, other, _ = writers.setdefault(port.dataset, (pipeline, step, port))
+                if first is not pipeline and not _same(step, other):
+                    message = (
+                        f"dataset `{port.dataset}` is written by `{step.id}` of pipeline `{pipeline.name}` "
+                        f"and by `{other.id}` of pipeline `{first.name}`"
+                    )
+                    hint = f"let one of them write another dataset (the other is at {other.place})"
+                    found.append(Diagnostic("two-writers", message, hint, port.place or step.place))
+    return found
+
+
+def _same(step: Step, other: Step) -> bool:
+    return step.call == other.call and step.outputs == other.outputs
+
+
+def _writers(pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
+    found: list[Diagnostic] = []
+    for pipeline in pipelines:
+        writers: dict[str, Step] = {}
+        for step in pipeline.steps:
+            for port in step.outputs:
+                other = writers.setdefault(port.dataset, step)
+                if other is not step:
+                    message = f"dataset `{port.dataset}` is written by `{step.id}` and by `{other.id}`"
+                    hint = f"let one of them write another dataset (the other is at {other.place})"
+                    found.append(Diagnostic("two-writers", message, hint, port.place or step.place))
+    return found
+
+
+def own_locations(subject: Subject) -> list[Diagnostic]:
+    """Each dataset lies below the storage root, in a place of its own."""
+    found: list[Diagnostic] = []
+    taken: dict[PurePosixPath, str] = {}
+    for spec in subject.pipeline.datasets:
+        path = PurePosixPath(spec.location.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or "://" in spec.location or path.parts[:1] in {(OURS,), ()}:
+            message = f"dataset `{spec.name}` lies at `{spec.location}`, outside of the storage"
+            hint = "write a path relative to the storage root, without `..`"
+            found.append(Diagnostic("path-escape", message, hint, spec.place))
+            continue
+        if path in taken:
+            message = f"datasets `{spec.name}` and `{taken[path]}` both lie at `{path}`"
+            found.append(Diagnostic("same-location", message, "give one of them another path", spec.place))
+        taken[path] = spec.name
+    for path, name in taken.items():
+        for parent in path.parents:
+            if parent in taken:
+                place = subject.pipeline.dataset_by_name[name].place
+                message = f"dataset `{name}` lies inside dataset `{taken[parent]}`"
+                found.append(Diagnostic("same-location", message, "give one of them another path", place))
+    return found
+
+
+def incremental_fields(subject: Subject) -> list[Diagnostic]:
+    """An incremental dataset says by which column new rows are known."""
+    return [
+        Diagnostic(
+            "no-incremental-field",
+            f"dataset `{spec.name}` is incremental, but names no incremental_field",
+            "incremental_field: the column that grows with each new row",
+            spec.place,
+        )
+        for spec in subject.pipeline.datasets
+        if spec.ingestion is Ingestion.INCREMENTAL and not spec.incremental_field
+    ]
