@@ -413,6 +413,13 @@ class Project:
         return RunResult(run, outputs)
 
 
+def schemas() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON Schemas of pipeline specs and of `anabranch.yaml`."""
+    from anabranch.frontends.schema import project_schema, spec_schema
+
+    return spec_schema(), project_schema()
+
+
 def _binder() -> Any:
     """Return what checks SQL against contracts, where duckdb is installed."""
     from importlib.util import find_spec
@@ -424,4 +431,4 @@ def _binder() -> Any:
     return bind
 
 
-__all__ = ["DatasetOutput", "Project", "Quiet", "RunResult", "TestResult"]
+__all__ = ["DatasetOutput", "Project", "Quiet", "RunResult", "TestResult", "schemas"]

@@ -54,7 +54,10 @@ class LazyGroup(click.Group):
         """Return the command named first in `args`, or say which one is closest."""
         name = args[0]
         if name not in self.list_commands(ctx) and not name.startswith("-"):
-            raise click.exceptions.NoSuchCommand(name, possibilities=self.list_commands(ctx), ctx=ctx)
+            from anabranch.model.errors import UsageError, closest
+
+            verb = " ".join([*ctx.command_path.split()[1:], name])
+            raise UsageError(f"no verb `{verb}`", code="unknown-verb", hint=closest(name, self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

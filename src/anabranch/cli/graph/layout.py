@@ -1,7 +1,7 @@
 """Boxes in layers from left to right: longest path, barycentre order, straightened lines. Pure.
 
-The classic of Sugiyama, Tagawa and Toda: (1) turn edges that close a cycle, (2) give each box a layer, (3) bend long edges
-through every layer between, (4) order each layer by the middle of its neighbours, (5) move boxes towards their
+The classic of Sugiyama, Tagawa and Toda: (1) turn edges that close a cycle, (2) give each box a layer, (3) bend long
+edges through every layer between, (4) order each layer by the middle of its neighbours, (5) move boxes towards their
 neighbours without changing the order.
 """
 
@@ -210,15 +210,13 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
                 )
                 for node in row
             ]
-            for node, y in zip(row, _apart(wanted, [sizes[node][1] for node in row]), strict=True):
-                centre[node] = y
+            centre.update(zip(row, _apart(wanted, [sizes[node][1] for node in row]), strict=True))
     top = min((centre[node] - sizes[node][1] / 2 for node in centre), default=0.0)
     boxes: dict[str, Box] = {}
     x = MARGIN
     for row in rows:
         width = max((sizes[node][0] for node in row), default=0.0)
-        for node in row:
-            boxes[node] = _box(sizes[node], x, width, round(centre[node] - top + MARGIN, 1))
+        boxes.update({node: _box(sizes[node], x, width, round(centre[node] - top + MARGIN, 1)) for node in row})
         x += width + GAP_X
     return boxes
 

@@ -53,6 +53,7 @@ class LiveReporter:
         self._words = Words(terminal(self._console.file), pipeline)
         self._lock = Lock()
         self._running: dict[StepId, float] = {}
+        self._retrying: dict[StepId, float] = {}
         self._spinner = Spinner("dots")
         self._states: dict[StepState, int] = {}
         self._total = 0
@@ -87,7 +88,7 @@ class LiveReporter:
     def draw(self) -> ConsoleRenderable:
         """Return what stands below the finished steps."""
         with self._lock:
-            running, states = dict(self._running), dict(self._states)
+            running, retrying, states = dict(self._running), dict(self._retrying), dict(self._states)
         now = time.monotonic()
         grid = Table.grid(padding=(0, 1))
         for step, since in list(running.items())[:SHOWN_RUNNING]:
@@ -95,6 +96,9 @@ class LiveReporter:
         more = len(running) - SHOWN_RUNNING
         if more > 0:
             grid.add_row("", Text(f"and {more:,} more running", "dim"))
+        for step, due in list(retrying.items())[:SHOWN_RUNNING]:
+            again = Text(f"again in {seconds(due - now)}", "dim")
+            grid.add_row(Text(self._words.out.marks.again, "yellow"), escape(step).ljust(self._words.width), again)
         return Group(grid, self._bar(states, now))
 
     def _bar(self, states: dict[StepState, int], now: float) -> ConsoleRenderable:
@@ -123,9 +127,13 @@ class LiveReporter:
         if isinstance(event, RunStarted):
             self._total, self._began = len(event.steps), time.monotonic()
         elif isinstance(event, StepStarted):
+            self._retrying.pop(event.step, None)
             self._running.setdefault(event.step, time.monotonic())
         elif not isinstance(event, RunEnded):
             self._running.pop(event.step, None)
+            self._retrying.pop(event.step, None)
+            if isinstance(event, AttemptFailed):
+                self._retrying[event.step] = time.monotonic() + event.wait
             state = ending(event)
             if isinstance(state, StepState):
                 self._states[state] = self._states.get(state, 0) + 1

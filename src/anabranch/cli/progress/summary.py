@@ -33,16 +33,19 @@ VERDICTS = {
 }
 """For each state of a run: the mark's name, the verb, the colour."""
 
-COUNTED = (
-    (StepState.SUCCEEDED, "ran"),
-    (StepState.REUSED, "reused"),
-    (StepState.FAILED, "failed"),
-    (StepState.SKIPPED, "skipped"),
-    (StepState.CANCELLED, "stopped"),
-    (StepState.RETRYING, "retrying"),
-    (StepState.RUNNING, "running"),
-    (StepState.WAITING, "not started"),
-)
+WORDS = {
+    "ran": StepState.SUCCEEDED,
+    "reused": StepState.REUSED,
+    "failed": StepState.FAILED,
+    "skipped": StepState.SKIPPED,
+    "stopped": StepState.CANCELLED,
+    "retrying": StepState.RETRYING,
+    "running": StepState.RUNNING,
+    "not started": StepState.WAITING,
+}
+"""What is counted of a run's steps, in this order."""
+
+WORD_OF = {state: word for word, state in WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,14 @@ def exit_code(run: Run) -> int:
 def headline(run: Run, out: Terminal) -> str:
     """Return the one line that tells how a run went."""
     mark, words, colour = VERDICTS[run.state]
-    counts = ", ".join(
-        f"{number:,} {word}" for state, word in COUNTED if (number := sum(step.state is state for step in run.steps))
-    )
+    happened = [_word(step) for step in run.steps]
+    counts = ", ".join(f"{number:,} {word}" for word in WORDS if (number := happened.count(word)))
     told = f"{run.pipeline} {words}" + (f" {seconds(run.seconds)}" if run.ended_at is not None else "")
     return f"{out.paint(f'{getattr(out.marks, mark)} {told}', 'bold', colour)}: {counts or 'no step'}   (run {run.id})"
+
+
+def _word(step: StepRun) -> str:
+    return "not started" if step.state is StepState.CANCELLED and step.started_at is None else WORD_OF[step.state]
 
 
 def troubles(run: Run, voice: Voice) -> Iterator[str]:
@@ -90,7 +96,7 @@ def troubles(run: Run, voice: Voice) -> Iterator[str]:
     if len(failed) > SHOWN_FAILURES:
         yield ""
         yield f"also failed: {names([step.step for step in failed[SHOWN_FAILURES:]])}"
-    yield from _not_run(run)
+    yield from ["", *left] if (left := list(_not_run(run))) and failed else left
     if run.message and run.state is not RunState.SUCCEEDED and not failed:
         yield printable(run.message)
     if run.state not in {RunState.SUCCEEDED, RunState.RUNNING}:
@@ -128,13 +134,14 @@ def frame(failure: Failure) -> tuple[str, str]:
     >>> frame(Failure("error", "", place="a.py:3", trace="E: x\n  at a.py:3 in clean\n      return 1 / 0"))
     ('clean', 'return 1 / 0')
     """
-    lines = failure.trace.splitlines()
-    start = f"at {failure.place} in "
-    for i, line in enumerate(lines):
-        if line.strip().startswith(start):
-            following = lines[i + 1].strip() if i + 1 < len(lines) else ""
-            return line.strip().removeprefix(start), following
-    return "", ""
+    lines = [line.strip() for line in failure.trace.splitlines()]
+    start = next((i for i, line in enumerate(lines) if line.startswith(f"at {failure.place} in ")), None)
+    if start is None:
+        return "", ""
+    functions = [line.rpartition(" in ")[2] for line in lines[start:] if line.startswith("at ")]
+    # A comprehension or lambda has no name: that of the function around it says more.
+    name = next((each for each in functions if not each.startswith("<")), functions[0])
+    return name, "".join(lines[start + 1 : start + 2])
 
 
 def source_line(place: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from anabranch.cli.human import count, plural, seconds, size
@@ -23,7 +24,7 @@ from anabranch.model.run import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.pipeline import Json, Pipeline, StepId
     from anabranch.model.run import Event, Failure, PortStats, Recorded, RunState
 
 NAME_WIDTH = (12, 40)
@@ -50,14 +51,16 @@ def total(ports: Sequence[PortStats], key: str) -> int | None:
     return sum(numbers) if numbers else None
 
 
-def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: str) -> str:
-    """Return rows in and out.
+def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: str, value: Json = None) -> str:
+    """Return rows in and out; of a step that returned a value, the value in short.
 
     >>> from anabranch.model.run import PortStats
     >>> rows_text([PortStats("a", "a", 336776)], [PortStats("b", "b", 16)], "→")
     '336,776 → 16 rows'
     >>> rows_text([], [PortStats("b", "b", 1)], "→")
     '1 row'
+    >>> rows_text([], [], "→", {"tiles": [1, 2, 3], "name": "a rather long one"})
+    '→ {"tiles": [1, 2, 3], "name"…'
     """
     taken, made = total(reads, "rows"), total(writes, "rows")
     if taken is not None and made is not None:
@@ -66,7 +69,10 @@ def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: st
         return plural(made, "row")
     if taken is not None:
         return f"{plural(taken, 'row')} {arrow}"
-    return ""
+    if value is None:
+        return ""
+    text = f"{arrow} {printable(json.dumps(value, ensure_ascii=False))}"
+    return text if len(text) <= ROWS_WIDTH else text[: ROWS_WIDTH - 1] + ("…" if arrow == "→" else "~")
 
 
 class Words:
@@ -77,6 +83,7 @@ class Words:
         self.out = out
         self.width = NAME_WIDTH[0]
         self._attempts = {step.id: step.retry.attempts for step in pipeline.steps} if pipeline else {}
+        self._started: set[StepId] = set()
         marks = out.marks
         signs = (marks.ok, marks.reused, marks.failed, marks.skipped, marks.stopped, marks.again)
         self._mark_width = max(len(sign) for sign in signs)
@@ -88,7 +95,10 @@ class Words:
             case RunStarted():
                 self.width = name_width(event.steps)
                 return out.paint(started(recorded.run, event), "bold")
-            case StepStarted() | RunEnded():
+            case RunEnded():
+                return None
+            case StepStarted():
+                self._started.add(event.step)
                 return None
             case StepSucceeded():
                 return self._step(marks.ok, event.step, self._numbers(event), "green")
@@ -97,7 +107,8 @@ class Words:
             case StepSkipped():
                 return self._step(marks.skipped, event.step, f"skipped because of {event.because}", "yellow")
             case StepCancelled():
-                return self._step(marks.stopped, event.step, "stopped", "yellow")
+                known = event.step in self._started
+                return self._step(marks.stopped, event.step, "stopped", "yellow") if known else None
             case StepFailed():
                 text = f"failed after {seconds(event.seconds)}{self._attempt(event)}: {brief(event.failure)}"
                 return self._step(marks.failed, event.step, text, "red")
@@ -114,9 +125,9 @@ class Words:
         return f"{sign} {pad(printable(step), self.width)}  {text}".rstrip()
 
     def _numbers(self, event: StepSucceeded) -> str:
-        rows = rows_text(event.reads, event.writes, self.out.marks.arrow)
+        rows = rows_text(event.reads, event.writes, self.out.marks.arrow, event.value)
         cells = (
-            rows.rjust(ROWS_WIDTH),
+            rows.rjust(ROWS_WIDTH) if total(event.writes, "rows") is not None else pad(rows, ROWS_WIDTH),
             size(total(event.writes, "bytes")).rjust(BYTES_WIDTH),
             seconds(event.seconds).rjust(SECONDS_WIDTH),
         )

@@ -75,7 +75,7 @@ def _rows(step: StepRun, out: Terminal) -> Iterator[list[str | Cell]]:
     yield [
         Cell(step.step, ("bold",)),
         Cell(f"{getattr(out.marks, mark)} {step.state}", (colour,)),
-        rows_text(step.reads, step.writes, out.marks.arrow),
+        rows_text(step.reads, step.writes, out.marks.arrow, step.value),
         size(total(step.writes, "bytes")),
         seconds(step.seconds) if step.state in {StepState.SUCCEEDED, StepState.FAILED} else "",
         str(step.attempts) if step.attempts > 1 else "",

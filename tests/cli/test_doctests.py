@@ -1,0 +1,22 @@
+"""The examples in docstrings are true."""
+
+from __future__ import annotations
+
+import doctest
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import anabranch.cli
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(anabranch.cli.__path__, "anabranch.cli.")
+    if ".templates" not in module.name
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings_of_every_module_hold(name: str) -> None:
+    assert doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
