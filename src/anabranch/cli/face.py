@@ -48,6 +48,10 @@ class Face:
 
     def project(self) -> Project:
         """Load the project of the working directory, or of `-C`."""
+        if not self.directory.is_dir():
+            from anabranch.model.errors import NotFoundError
+
+            raise NotFoundError(f"there is no folder {self.directory}", code="no-folder", hint="look at -C")
         from anabranch.app import Project
 
         return Project.load(self.directory, defer=True)

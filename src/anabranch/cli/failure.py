@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import near, root_of, write_json
 from anabranch.cli.human import plural
+from anabranch.cli.shapes import error as error_shape
 from anabranch.cli.terminal import Terminal, printable, terminal
 from anabranch.model.errors import AnabranchError, Diagnostic, InvalidProject, Severity
 
@@ -49,7 +49,7 @@ def show(error: BaseException, argv: Sequence[str]) -> int:
             sys.stderr.write(f"see: {error.ctx.command_path} --help\n")
     sys.stderr.flush()
     if "--json" in argv:
-        write_json({"anabranch": 1, "verb": _verb(argv), **shapes.error(diagnostics, code)})
+        write_json({"anabranch": 1, "verb": _verb(argv), **error_shape(diagnostics, code)})
     return code
 
 

@@ -10,7 +10,7 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | steps | `pipeline`, `steps` |
 | datasets list | `datasets` |
 | datasets show | `dataset`, `written_by`, `read_by` (lists of `pipeline/step`) |
-| schema | `files`, or `spec` and `project` (the schemas) with `--stdout` |
+| schema | `files`, or `schema` with `--stdout` |
 | run, runs retry | see below |
 | runs list | `runs` (without their steps) |
 | runs show | `run` |
@@ -28,7 +28,7 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 
 An error is `{"anabranch": 1, "verb": ..., "ok": false, "exit_code": 3, "errors": 1, "warnings": 0,
 "diagnostics": [...]}`.
-Times are UTC, durations seconds, sizes bytes. Pure.
+Times are UTC, durations seconds, sizes bytes.
 """
 
 from __future__ import annotations

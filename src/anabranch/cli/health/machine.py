@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.cli.health import Finding, Verdict
@@ -81,7 +82,7 @@ def _extra(extra: str, packages: tuple[str, ...]) -> Finding:
 
 
 def _uv() -> Finding:
-    path = shutil.which("uv")
+    path = _which("uv")
     if path is None:
         hint = "steps with `requirements` get their environment by pip, which is slower"
         return Finding("uv", Verdict.INFO, "not installed", hint)
@@ -89,10 +90,16 @@ def _uv() -> Finding:
 
 
 def _program(name: str, command: list[str] | None, need: str) -> Finding:
-    path = shutil.which(name)
+    path = _which(name)
     if path is None:
         return Finding(name, Verdict.INFO, "not installed", need)
     return Finding(name, Verdict.OK, (ask(command) if command else None) or path)
+
+
+def _which(name: str) -> str | None:
+    """Return where a program is: beside our Python, as in an environment that is not activated, or on PATH."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which(name, path=beside) or shutil.which(name)
 
 
 def ask(command: list[str]) -> str | None:

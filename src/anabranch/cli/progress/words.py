@@ -31,6 +31,7 @@ NAME_WIDTH = (12, 40)
 """Columns for a step's name: at least, and at most."""
 
 ROWS_WIDTH, BYTES_WIDTH, SECONDS_WIDTH = 30, 8, 8
+VALUE_WIDTH = ROWS_WIDTH - 2
 
 
 def name_width(steps: Iterable[StepId]) -> int:
@@ -51,16 +52,26 @@ def total(ports: Sequence[PortStats], key: str) -> int | None:
     return sum(numbers) if numbers else None
 
 
-def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: str, value: Json = None) -> str:
-    """Return rows in and out; of a step that returned a value, the value in short.
+def value_text(value: Json, dots: str) -> str:
+    """Return a step's value in short; nothing for None.
+
+    >>> value_text({"tiles": [1, 2, 3], "name": "a rather long one"}, "…")
+    '{"tiles": [1, 2, 3], "name"…'
+    """
+    if value is None:
+        return ""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= VALUE_WIDTH else text[: VALUE_WIDTH - len(dots)] + dots
+
+
+def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: str) -> str:
+    """Return rows in and out.
 
     >>> from anabranch.model.run import PortStats
     >>> rows_text([PortStats("a", "a", 336776)], [PortStats("b", "b", 16)], "→")
     '336,776 → 16 rows'
     >>> rows_text([], [PortStats("b", "b", 1)], "→")
     '1 row'
-    >>> rows_text([], [], "→", {"tiles": [1, 2, 3], "name": "a rather long one"})
-    '→ {"tiles": [1, 2, 3], "name"…'
     """
     taken, made = total(reads, "rows"), total(writes, "rows")
     if taken is not None and made is not None:
@@ -69,10 +80,7 @@ def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: st
         return plural(made, "row")
     if taken is not None:
         return f"{plural(taken, 'row')} {arrow}"
-    if value is None:
-        return ""
-    text = f"{arrow} {printable(json.dumps(value, ensure_ascii=False))}"
-    return text if len(text) <= ROWS_WIDTH else text[: ROWS_WIDTH - 1] + ("…" if arrow == "→" else "~")
+    return ""
 
 
 class Words:
@@ -125,9 +133,12 @@ class Words:
         return f"{sign} {pad(printable(step), self.width)}  {text}".rstrip()
 
     def _numbers(self, event: StepSucceeded) -> str:
-        rows = rows_text(event.reads, event.writes, self.out.marks.arrow, event.value)
+        marks = self.out.marks
+        rows = rows_text(event.reads, event.writes, marks.arrow).rjust(ROWS_WIDTH)
+        if event.value is not None and not rows.strip():
+            rows = pad(f"{marks.arrow} {value_text(event.value, marks.dots)}", ROWS_WIDTH)
         cells = (
-            rows.rjust(ROWS_WIDTH) if total(event.writes, "rows") is not None else pad(rows, ROWS_WIDTH),
+            rows,
             size(total(event.writes, "bytes")).rjust(BYTES_WIDTH),
             seconds(event.seconds).rjust(SECONDS_WIDTH),
         )

@@ -59,9 +59,7 @@ def show_command(face: Face, name: str) -> None:
     """Show the dataset NAME: where it lies, what it promises, who writes and reads it."""
     project = face.project()
     if name not in project.datasets:
-        raise NotFoundError(
-            f"no dataset is named '{name}'", code="unknown-dataset", hint=closest(name, project.datasets)
-        )
+        raise NotFoundError(f"no dataset `{name}`", code="unknown-dataset", hint=closest(name, project.datasets))
     item = project.datasets[name]
     writers, readers = ports_of(project, name)
     face.result(

@@ -26,7 +26,7 @@ def cancel_command(face: Face, run: str) -> None:
     state = project.runs.run(found).state
     if state is not RunState.RUNNING:
         hint = face.command("runs", "retry" if state is not RunState.SUCCEEDED else "show", found)
-        raise ConflictError(f"run {found} is not running: it is {state}", code="not-running", hint=hint)
+        raise ConflictError(f"run {found} has ended: {state}", code="not-running", hint=hint)
     project.runs.cancel(found)
     deadline = time.monotonic() + PATIENCE
     while state is RunState.RUNNING and time.monotonic() < deadline:

@@ -9,6 +9,7 @@ import click
 
 from anabranch.cli.face import VERSION, Face, verb, write_json
 from anabranch.cli.follow import follow
+from anabranch.cli.human import plural
 from anabranch.cli.logfile import copy, last_lines, start_of_last
 from anabranch.model.errors import NotFoundError, UsageError, closest
 from anabranch.model.run import StepState
@@ -83,7 +84,7 @@ def chosen(run: Run, step: str | None) -> list[StepRun]:
 def _attempts(steps: Sequence[StepRun], attempt: int | None) -> list[tuple[StepRun, int]]:
     for each in steps:
         if attempt is not None and attempt > each.attempts:
-            message = f"step `{each.step}` had {each.attempts} attempts, not {attempt}"
+            message = f"step `{each.step}` had {plural(each.attempts, 'attempt')}, not {attempt}"
             raise NotFoundError(message, code="unknown-attempt", hint="leave --attempt out for the last one")
     return [(each, attempt or max(each.attempts, 1)) for each in steps]
 
@@ -100,7 +101,7 @@ def _print(face: Face, files: Sequence[tuple[StepRun, int, Path]], tail: int | N
                 face.note(_empty(face, each))
             continue
         copy(path, sys.stdout.buffer, start_of_last(path, tail) if tail is not None else 0)
-    sys.stdout.buffer.flush()
+        sys.stdout.buffer.flush()
 
 
 def _empty(face: Face, step: StepRun) -> str:

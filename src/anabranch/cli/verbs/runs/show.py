@@ -12,7 +12,7 @@ from anabranch.cli.face import Face, verb
 from anabranch.cli.human import ago, clock, seconds, size
 from anabranch.cli.progress.drive import voice
 from anabranch.cli.progress.summary import headline, troubles
-from anabranch.cli.progress.words import brief, rows_text, total
+from anabranch.cli.progress.words import brief, rows_text, total, value_text
 from anabranch.cli.table import Cell, table
 from anabranch.cli.terminal import Terminal, printable
 from anabranch.model.run import StepState
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anabranch.app import Project
     from anabranch.model.run import Run, StepRun, SubStep
 
-HEADERS = ("step", "state", "rows", "bytes", "took", "tries", "")
+HEADERS = ("step", "state", "rows", "value", "bytes", "took", "tries", "")
 LOOKS = {
     StepState.SUCCEEDED: ("ok", "green"),
     StepState.REUSED: ("reused", "cyan"),
@@ -61,7 +61,7 @@ def lines(face: Face, project: Project, run: Run) -> Iterator[str]:
     yield from table(("", ""), [(Cell(label, ("dim",)), text) for label, text in facts if text], terminal=out)
     yield ""
     rows = [row for step in run.steps for row in _rows(step, out)]
-    yield from table(HEADERS, rows, right=[2, 3, 4, 5], terminal=out)
+    yield from table(HEADERS, rows, right=[2, 4, 5, 6], terminal=out)
     yield from troubles(run, voice(face, project, run, out))
 
 
@@ -75,7 +75,8 @@ def _rows(step: StepRun, out: Terminal) -> Iterator[list[str | Cell]]:
     yield [
         Cell(step.step, ("bold",)),
         Cell(f"{getattr(out.marks, mark)} {step.state}", (colour,)),
-        rows_text(step.reads, step.writes, out.marks.arrow, step.value),
+        rows_text(step.reads, step.writes, out.marks.arrow),
+        value_text(step.value, out.marks.dots),
         size(total(step.writes, "bytes")),
         seconds(step.seconds) if step.state in {StepState.SUCCEEDED, StepState.FAILED} else "",
         str(step.attempts) if step.attempts > 1 else "",
@@ -91,6 +92,7 @@ def _part(part: SubStep, out: Terminal) -> list[str | Cell]:
         Cell(f"  {out.marks.waiting} {part.name}", ("dim",)),
         Cell(f"{getattr(out.marks, mark)} {part.state}", (colour,)),
         f"{part.rows:,} rows" if part.rows is not None else "",
+        "",
         "",
         seconds(part.seconds),
         "",

@@ -1,0 +1,3 @@
+from jobs.helpers import rate
+
+x = rate(0)

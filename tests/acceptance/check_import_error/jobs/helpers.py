@@ -1,0 +1,2 @@
+def rate(count: int) -> float:
+    return 1 / count
