@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Json, Pipeline, StepId, TestCase
     from anabranch.model.run import Recorded, Run, RunId, StepRun
     from anabranch.ports import Reporter, RunStore
+    from anabranch.testing import TestResult
 
 
 class Quiet:
@@ -57,7 +58,7 @@ class DatasetOutput:
 
     def read(self, annotation: Any = "polars.DataFrame") -> Any:
         """Return its rows as polars.DataFrame, or as the frame type that is asked for."""
-        from anabranch.data.read import read_dataset
+        from anabranch.data.describe import read_dataset
 
         return read_dataset(self.storage, self.dataset, annotation)
 
@@ -76,21 +77,13 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class TestResult:
-    """One test case, run. `differences` are for people; none means that it passed."""
+class Place:
+    """Where a run happens: its code, its data, and what we keep of it."""
 
-    __test__ = False
-
-    pipeline: str
-    case: TestCase
-    differences: tuple[str, ...]
-    seconds: float
-    run: Run | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the outputs were as expected."""
-        return not self.differences
+    code: Path
+    storage: Path
+    state: Path
+    store: RunStore
 
 
 class Project:
@@ -226,7 +219,7 @@ class Project:
             bind_params(chosen_pipeline, params or {}),
             input,
         )
-        return self._execute(plan, jobs, reporter, wait)
+        return self._execute(plan, jobs, reporter, wait, self._place)
 
     def retry(
         self,
@@ -316,8 +309,17 @@ class Project:
                 raise NotFoundError(message, code="no-test", hint=closest(name, [case.name for _, case in cases]))
         for each in chosen:
             self._demand_valid(each)
+
+        def start(pipeline: Pipeline, case: TestCase, steps: frozenset[StepId], storage: Path, state: Path) -> Run:
+            need_input(pipeline, steps, case.input)
+            plan = RunPlan(
+                new_run_id(), pipeline, steps, {}, bind_params(pipeline, dict(case.params)), case.input, trigger="test"
+            )
+            place = Place(self.root, storage, state, SqliteRunStore(state))
+            return self._execute(plan, None, reporter, 0, place).run
+
         return tuple(
-            run_case(self, each, case, reporter or Quiet()) for each, case in cases if not wanted or case.name in wanted
+            run_case(each, case, self.root, start) for each, case in cases if not wanted or case.name in wanted
         )
 
     def log_path(self, run: RunId, step: StepId, attempt: int) -> Path:
@@ -365,41 +367,41 @@ class Project:
             and current_version(self.storage, pipeline.dataset_by_name[told.dataset]) != told.version
         }
 
+    @property
+    def _place(self) -> Place:
+        return Place(self.root, self.storage, self.folder, self.runs)
+
     def _execute(
-        self, plan: RunPlan, jobs: int | None, reporter: Reporter | None, wait: float, root: Path | None = None
+        self, plan: RunPlan, jobs: int | None, reporter: Reporter | None, wait: float, place: Place
     ) -> RunResult:
         """Run a plan: workers first, while this process may fork, then the locks, the store and the loop."""
-        if isinstance(self.runs, SqliteRunStore):
-            self.runs.close()
-        pool = Pool(
-            jobs or os.cpu_count() or 1,
-            serve_here,
-            [sys.executable, "-P", "-m", "anabranch.worker"],
-            fork=root is None,
-        )
-        if any(isinstance(step.call, PythonCall) for step in plan.pipeline.steps):
-            pool.start(len(plan.chosen) - len(plan.reused))
+        if isinstance(place.store, SqliteRunStore):
+            place.store.close()
+        command = [sys.executable, "-P", "-m", "anabranch.worker"]
+        pool = Pool(jobs or os.cpu_count() or 1, serve_here, command, fork=place.code == self.root)
+        pool.start(len(plan.chosen) - len(plan.reused))
         try:
-            with PipelineLock(self.folder / "locks", plan.pipeline.name, plan.namespace, run=plan.run, wait=wait):
+            with PipelineLock(place.state / "locks", plan.pipeline.name, plan.namespace, run=plan.run, wait=wait):
                 if plan.pipeline.datasets:
                     from anabranch.data.local import LocalData
 
-                    LocalData(self.root, self.storage).recover()
-                plan = plan if plan.code else replace(plan, code=self.code.snapshot())
+                    LocalData(place.storage).recover(plan.pipeline.name)
                 Runner(
-                    plan,
+                    plan if plan.code else replace(plan, code=self.code.snapshot()),
                     pool=pool,
-                    store=self.runs,
+                    store=place.store,
                     reporter=reporter or Quiet(),
-                    root=root or self.root,
-                    storage=self.storage,
-                    folder=self.folder / "runs" / plan.run,
+                    root=place.code,
+                    storage=place.storage,
+                    folder=place.state / "runs" / plan.run,
                 ).run()
+                run = place.store.run(plan.run)
         finally:
             pool.close()
-        return self.result(self.runs.run(plan.run), plan.pipeline)
+        return self._result(run, plan.pipeline, place.storage)
 
-    def result(self, run: Run, pipeline: Pipeline) -> RunResult:
+    @staticmethod
+    def _result(run: Run, pipeline: Pipeline, storage: Path) -> RunResult:
         """Return a run with handles on what it made."""
         outputs: dict[str, Any] = {}
         for step in run.steps:
@@ -409,7 +411,7 @@ class Project:
                 outputs[step.step] = step.value
             for port in step.writes:
                 spec = pipeline.dataset_by_name[port.dataset]
-                outputs[port.dataset] = DatasetOutput(spec, self.location(spec), port.rows, port.version, self.storage)
+                outputs[port.dataset] = DatasetOutput(spec, storage / spec.location, port.rows, port.version, storage)
         return RunResult(run, outputs)
 
 
@@ -426,7 +428,7 @@ def _binder() -> Any:
 
     if find_spec("duckdb") is None:
         return None
-    from anabranch.platforms.duckdb.bind import bind
+    from anabranch.data.bind import bind
 
     return bind
 

@@ -114,8 +114,11 @@ class Data(Protocol):
         """
         ...
 
-    def recover(self) -> None:
-        """Finish publications that a crash cut off after their commit point; drop staging that nobody owns any more."""
+    def recover(self, pipeline: str) -> None:
+        """Finish a pipeline's publications that a crash cut off after their commit point; drop what was only staged.
+
+        Nobody else may run the pipeline in this storage meanwhile.
+        """
         ...
 
 

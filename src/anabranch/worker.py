@@ -64,7 +64,7 @@ def hidden(task: Task) -> list[str]:
 
 def _data(task: Task) -> Data:
     local = import_module("anabranch.data.local")
-    return cast("Data", local.LocalData(Path(task.root), Path(task.storage)))
+    return cast("Data", local.LocalData(Path(task.storage)))
 
 
 _ENGINES = {

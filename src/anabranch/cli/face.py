@@ -63,9 +63,9 @@ class Face:
             return
         write_lines(lines())
 
-    def note(self, text: str) -> None:
-        """Write a line of progress to stderr."""
-        sys.stderr.write(text + "\n")
+    def note(self, *lines: str) -> None:
+        """Write lines of progress to stderr."""
+        sys.stderr.writelines(f"{line}\n" for line in lines)
         sys.stderr.flush()
 
     def command(self, *words: str) -> str:

@@ -12,7 +12,7 @@ from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headli
 from anabranch.cli.table import Cell, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from anabranch.app import Project, RunResult
     from anabranch.cli.terminal import Terminal
@@ -22,20 +22,28 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Remembers which run is being told of, for when it is interrupted."""
+    """Remembers which run is being told of, for when it is interrupted; says the preface once it has begun."""
 
-    def __init__(self, inner: Reporter) -> None:
-        """Pass everything on to `inner`."""
+    def __init__(self, inner: Reporter, say: Callable[[], None]) -> None:
+        """Pass everything on to `inner`, after `say`."""
         self.run: RunId | None = None
-        self._inner = inner
+        self._inner, self._say = inner, say
 
     def report(self, recorded: Recorded) -> None:
         """Pass one event on."""
+        if self.run is None:
+            self._say()
         self.run = recorded.run
         self._inner.report(recorded)
 
 
-def drive(face: Face, project: Project, pipeline: Pipeline, act: Callable[[Reporter], RunResult]) -> int:
+def drive(
+    face: Face,
+    project: Project,
+    pipeline: Pipeline,
+    act: Callable[[Reporter], RunResult],
+    preface: Iterable[str] = (),
+) -> int:
     """Run, show, sum up.
 
     Args:
@@ -43,12 +51,13 @@ def drive(face: Face, project: Project, pipeline: Pipeline, act: Callable[[Repor
         project: the project.
         pipeline: what runs.
         act: starts the run with a reporter, and returns when it has ended.
+        preface: lines for stderr that come first, once the run has begun.
 
     Returns:
         The exit code.
     """
     inner = reporter_for(face, pipeline)
-    watch = Watch(inner)
+    watch = Watch(inner, lambda: face.note(*preface))
     try:
         run = act(watch).run
     except KeyboardInterrupt:

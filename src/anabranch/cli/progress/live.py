@@ -40,6 +40,9 @@ MANY = 200
 """Steps above which finished ones are counted, not listed."""
 
 SHOWN_RUNNING = 8
+SHOWN_TROUBLES = 20
+"""Failures that scroll by in a run of many steps; the others are counted, and told at the end."""
+
 REFRESHES = 10
 BAR = 32
 
@@ -121,7 +124,8 @@ class LiveReporter:
     def _wanted(self, event: Event) -> bool:
         if self._total <= MANY:
             return True
-        return isinstance(event, AttemptFailed | StepFailed)
+        troubles = sum(self._states.get(state, 0) for state in (StepState.FAILED, StepState.RETRYING))
+        return isinstance(event, AttemptFailed | StepFailed) and troubles < SHOWN_TROUBLES
 
     def _note(self, event: Event) -> None:
         if isinstance(event, RunStarted):

@@ -45,6 +45,7 @@ def graph_command(face: Face, pipeline: str | None, form: str | None, output: st
         data = {"pipeline": chosen.name, "format": form, "file": None, "graph": graph}
         face.result(data, lambda: drawn)
         return
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text("\n".join(render(chosen, picture, form)) + "\n", encoding="utf-8")
     face.result({"pipeline": chosen.name, "format": form, "file": output, "graph": None}, lambda: [output])
 

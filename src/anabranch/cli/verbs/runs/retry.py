@@ -12,7 +12,7 @@ from anabranch.cli.progress.drive import drive
 from anabranch.cli.progress.summary import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from anabranch.cli.terminal import Terminal
 
@@ -45,14 +45,13 @@ def retry_command(
     """
     project = face.project()
     earlier = project.runs.resolve(run)
-    if code == "current" and not face.json:
-        for line in changes(project.code_diff(earlier), earlier, face.err):
-            face.note(line)
+    preface = changes(project.code_diff(earlier), earlier, face.err) if code == "current" and not face.json else ()
     return drive(
         face,
         project,
         project.runs.definition(earlier),
         lambda reporter: project.retry(earlier, start=start, code=code, jobs=jobs, reporter=reporter, wait=wait),
+        preface,
     )
 
 
@@ -64,15 +63,30 @@ def changes(diff: str, run: str, out: Terminal) -> Iterator[str]:
     ['code: the same as in run 7f3a9c2k']
     """
     lines = diff.splitlines()
-    if not lines:
+    if not diff.strip():
         yield f"code: the same as in run {run}"
         return
-    files = [line.split(maxsplit=1)[1].split("\t")[0].removeprefix("b/") for line in lines if line.startswith("+++ ")]
+    files = _files(lines)
     added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
     removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
     yield f"code: {plural(len(files), 'file')} changed since run {run} (+{added:,} -{removed:,}): {names(files)}"
     if len(lines) <= MOST_LINES:
-        yield from (f"  {_painted(line, out)}" for line in lines)
+        yield from (f"  {_painted(line, out)}".rstrip() for line in lines)
+
+
+def _files(lines: Sequence[str]) -> list[str]:
+    """Return the files that a unified diff tells of.
+
+    >>> _files(["--- a/x.py", "+++ b/x.py", "--- a/y.py", "+++ /dev/null", "binary file z.png changed"])
+    ['x.py', 'y.py', 'z.png']
+    """
+    found: list[str] = []
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("+++ ") and before.startswith("--- "):
+            found.append((before if line == "+++ /dev/null" else line)[len("+++ b/") :])
+        elif line.startswith("binary file ") and line.endswith(" changed"):
+            found.append(line.removeprefix("binary file ").removesuffix(" changed"))
+    return found
 
 
 def _painted(line: str, out: Terminal) -> str:

@@ -1,0 +1,184 @@
+"""Small tables of tests: put in place, and compared with what a run made."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from anabranch.data import contract, disk, stored
+from anabranch.data.duck import connect, quote, reading, sql_type
+from anabranch.data.formats import files
+from anabranch.model.dataset import DatasetSpec, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from anabranch.model.pipeline import Table
+
+SHOWN = 5
+_SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".json": Format.JSONL, ".parquet": Format.PARQUET}
+
+
+def _rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, table: Table, root: Path, scratch: Path) -> str:
+    """Return a query for the rows that a test gives; promised columns that it leaves out are null."""
+    if table.file:
+        path = root / table.file
+        shape = replace(spec, format=_SUFFIXES.get(path.suffix, Format.CSV), partition_by=())
+        files.scan(db, shape, path).create_view("given", replace=True)
+    else:
+        path = scratch / f"{disk.escape(spec.name)}.given.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(dict(row)) + "\n" for row in table.rows), encoding="utf-8")
+        shape = replace(spec, format=Format.JSONL, partition_by=())
+        files.scan(db, shape, path).create_view("given", replace=True)
+    return "SELECT * FROM given"
+
+
+def seed(storage: Path, spec: DatasetSpec, table: Table, root: Path) -> None:
+    """Write a test's rows as a dataset.
+
+    Raises:
+        StepError: `unreadable-input`, a row does not fit the dataset.
+        ContractError: the rows break the dataset's contract.
+    """
+    db = connect()
+    scratch = storage / disk.OURS / "seed"
+    try:
+        with reading(spec.name, table.file or "the test's rows"):
+            query = _rows(db, spec, table, root, scratch)
+            have = db.sql(query).columns
+            missing = [column for column in spec.columns if column.name not in have]
+            if missing:
+                extra = ", ".join(
+                    f"NULL::{sql_type(column.type) if column.type else 'VARCHAR'} AS {quote(column.name)}"
+                    for column in missing
+                )
+                query = f"SELECT *, {extra} FROM ({query})"
+            _, breaches = contract.check(spec, lambda: db.sql(query))
+            contract.raise_for([(spec, breach) for breach in breaches])
+            location = stored.locate(storage, spec)
+            if spec.format in {Format.DELTA, Format.ICEBERG}:
+                _seed_table(db, query, storage, spec, scratch)
+            else:
+                files.write(db, query, spec, location)
+    finally:
+        db.close()
+
+
+def _seed_table(db: duckdb.DuckDBPyConnection, query: str, storage: Path, spec: DatasetSpec, scratch: Path) -> None:
+    from anabranch.data.formats import delta, iceberg
+
+    path = scratch / f"{disk.escape(spec.name)}.parquet"
+    files.write(db, query, replace(spec, format=Format.PARQUET, partition_by=()), path)
+    if spec.format is Format.DELTA:
+        delta.publish(path, stored.locate(storage, spec), spec, append=False, publication="seed")
+    else:
+        iceberg.publish(path, storage, spec, append=False, publication="seed")
+
+
+def compare(
+    storage: Path, spec: DatasetSpec, expected: Table, root: Path, tolerance: float = 0.0
+) -> tuple[str, ...]:
+    """Return how a dataset differs from expected rows, for people; only the expected columns are compared.
+
+    Null equals null and nothing else, NaN equals NaN; numbers differ by at most `tolerance`. Order means nothing.
+    """
+    if not stored.exists(storage, spec):
+        return (f"dataset `{spec.name}` was not written",)
+    db = connect()
+    try:
+        with reading(spec.name, expected.file or "the test's rows"):
+            query = _rows(db, spec, expected, root, storage / disk.OURS / "seed")
+            names = db.sql(query).columns
+            have = stored.scan(db, storage, spec)
+            missing = [name for name in names if name not in have.columns]
+            if missing and expected != type(expected)():
+                return tuple(f"dataset `{spec.name}` has no column `{name}`" for name in missing)
+            if not expected.file and not expected.rows:
+                count = have.aggregate("count(*)").fetchall()[0][0]
+                return (f"dataset `{spec.name}` has {count:,} rows, expected are none",) if count else ()
+            columns = ", ".join(map(quote, names))
+            wanted = db.sql(f"SELECT {_cast(names, have)} FROM ({query})").fetchall()
+            given = have.project(columns).fetchall()
+        return _differences(spec, names, wanted, given, tolerance)
+    finally:
+        db.close()
+
+
+def _cast(names: Sequence[str], have: duckdb.DuckDBPyRelation) -> str:
+    kinds = dict(zip(have.columns, have.types, strict=True))
+    return ", ".join(f"CAST({quote(name)} AS {kinds[name]}) AS {quote(name)}" for name in names)
+
+
+def _differences(
+    spec: DatasetSpec, names: Sequence[str], wanted: list[Any], given: list[Any], tolerance: float
+) -> tuple[str, ...]:
+    key = [names.index(name) for name in spec.primary_key if name in names]
+    if key and len(key) == len(spec.primary_key):
+        return _by_key(spec, names, key, wanted, given, tolerance)
+    left = Counter(map(_hashable, given))
+    lost: list[Any] = []
+    for row in wanted:
+        match = _hashable(row)
+        if not left[match]:
+            match = next((each for each in left if left[each] and _close(each, match, tolerance)), None)
+        if match is None:
+            lost.append(row)
+        else:
+            left[match] -= 1
+    found = [f"missing row {_show(names, row)}" for row in lost]
+    found += [f"unexpected row {_show(names, row)}" for row, count in left.items() for _ in range(count)]
+    return _told(spec, found)
+
+
+def _by_key(
+    spec: DatasetSpec, names: Sequence[str], key: list[int], wanted: list[Any], given: list[Any], tolerance: float
+) -> tuple[str, ...]:
+    def by(rows: list[Any]) -> dict[Any, Any]:
+        return {_hashable([row[i] for i in key]): row for row in rows}
+
+    expected, have = by(wanted), by(given)
+    found = [f"missing row {_show(names, row)}" for match, row in expected.items() if match not in have]
+    found += [f"unexpected row {_show(names, row)}" for match, row in have.items() if match not in expected]
+    for match, row in expected.items():
+        for name, a, b in zip(names, row, have.get(match, row), strict=True):
+            if not _close((_hashable([a])), _hashable([b]), tolerance):
+                shown = ", ".join(f"{names[i]}={row[i]!r}" for i in key)
+                found.append(f"({shown}): {name} is {b!r}, expected is {a!r}")
+    return _told(spec, found)
+
+
+def _told(spec: DatasetSpec, found: list[str]) -> tuple[str, ...]:
+    more = [f"and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+    return tuple(f"dataset `{spec.name}`: {text}" for text in (*found[:SHOWN], *more))
+
+
+def _hashable(row: Any) -> Any:
+    """Return a row as something that compares and hashes as our equality does."""
+    if isinstance(row, list | tuple):
+        return tuple(_hashable(value) for value in row)
+    if isinstance(row, dict):
+        return tuple((name, _hashable(value)) for name, value in row.items())
+    if isinstance(row, float) and math.isnan(row):
+        return "NaN"
+    return row
+
+
+def _close(a: Any, b: Any, tolerance: float) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_close(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if isinstance(a, int | float) and isinstance(b, int | float) and tolerance:
+        return abs(a - b) <= tolerance
+    return bool(a == b) and type(a) is type(b)
+
+
+def _show(names: Sequence[str], row: Any) -> str:
+    return "{" + ", ".join(f"{name}: {value!r}" for name, value in zip(names, row, strict=True)) + "}"
+
+

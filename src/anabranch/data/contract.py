@@ -1,0 +1,143 @@
+"""Contracts: promised columns, their types, nulls and keys, checked on the data that is about to be published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anabranch.data.duck import first_lines, quote, schema
+from anabranch.model.errors import ContractError, closest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import duckdb
+
+    from anabranch.model.dataset import DatasetSpec
+
+SHOWN = 5
+"""Rows that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One way in which data breaks its contract."""
+
+    code: str
+    text: str
+    hint: str
+
+
+def raise_for(breaches: Sequence[tuple[DatasetSpec, Breach]]) -> None:
+    """Raise one error for all breaches, if there are any.
+
+    Raises:
+        ContractError: the code is the first breach's.
+    """
+    if not breaches:
+        return
+    lines = [f"dataset `{spec.name}`: {breach.text}" for spec, breach in breaches]
+    raise ContractError("\n".join(lines), code=breaches[0][1].code, hint=breaches[0][1].hint)
+
+
+def columns(spec: DatasetSpec, have: dict[str, str]) -> list[Breach]:
+    """Compare promised columns and types with those that are there."""
+    found: list[Breach] = []
+    needed = [column.name for column in spec.columns]
+    needed += [name for name in spec.primary_key if name not in needed]
+    for name in needed:
+        if name not in have:
+            found.append(Breach("missing-column", f"column `{name}` is missing", closest(name, have)))
+    for column in spec.columns:
+        given = have.get(column.name)
+        if given is not None and column.type and not _same(given, column.type):
+            text = f"column `{column.name}` is {given}, promised is {column.type}"
+            found.append(Breach("wrong-type", text, f"cast it to {column.type}, or promise {given}"))
+    return found
+
+
+def _same(given: str, wanted: str) -> bool:
+    return given == wanted or (wanted == "json" and given in {"string", "JSON"})
+
+
+def check(spec: DatasetSpec, scan: Callable[[], duckdb.DuckDBPyRelation]) -> tuple[int, list[Breach]]:
+    """Check data against its dataset's contract.
+
+    Args:
+        spec: what is promised.
+        scan: gives the rows.
+
+    Returns:
+        The number of rows, and every breach found.
+    """
+    import duckdb
+
+    try:
+        relation = scan()
+        found = columns(spec, schema(relation))
+        if any(breach.code == "missing-column" for breach in found):
+            return 0, found
+        rows, nulls = _nulls(spec, relation)
+    except duckdb.Error as error:
+        return 0, [Breach("bad-value", first_lines(error), "mend the value, or promise another type")]
+    return rows, [*found, *nulls, *_duplicates(spec, relation)]
+
+
+def _nulls(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> tuple[int, list[Breach]]:
+    names = list(dict.fromkeys([*spec.primary_key, *(column.name for column in spec.columns if not column.nullable)]))
+    counts = relation.aggregate(
+        ", ".join(["count(*)", *(f"count(*) FILTER (WHERE {quote(name)} IS NULL)" for name in names)])
+    ).fetchall()[0]
+    found: list[Breach] = []
+    for name, count in zip(names, counts[1:], strict=True):
+        if count:
+            rows = _rows(spec, relation, f"{quote(name)} IS NULL")
+            why = "part of the primary key" if name in spec.primary_key else "promised not to be null"
+            text = f"column `{name}`, {why}, is null in {count:,} rows: {rows}"
+            found.append(Breach("null-value", text, "drop these rows or fill them in, or allow null"))
+    return int(counts[0]), found
+
+
+def _duplicates(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> list[Breach]:
+    if not spec.primary_key:
+        return []
+    key = ", ".join(map(quote, spec.primary_key))
+    numbered = relation.project("row_number() OVER () AS __row, *").query(
+        "numbered",
+        f"SELECT {key}, count(*), list(__row ORDER BY __row)[1:{SHOWN}] FROM numbered GROUP BY {key} "
+        f"HAVING count(*) > 1 ORDER BY min(__row)",
+    )
+    twice = numbered.limit(SHOWN).fetchall()
+    if not twice:
+        return []
+    total = numbered.aggregate("count(*)").fetchall()[0][0]
+    shown = "; ".join(
+        f"{_key(spec, row[:-2])} in rows {', '.join(map(str, row[-1]))}{' and more' if row[-2] > SHOWN else ''}"
+        for row in twice
+    )
+    text = f"primary key ({', '.join(spec.primary_key)}) is not unique for {total:,} keys: {shown}"
+    return [Breach("duplicate-key", text, "remove the duplicates, or name more columns in primary_key")]
+
+
+def _rows(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation, condition: str) -> str:
+    key = ", ".join(map(quote, spec.primary_key))
+    found = (
+        relation.project("row_number() OVER () AS __row, *")
+        .filter(condition)
+        .project(f"__row{', ' + key if key else ''}")
+        .limit(SHOWN)
+        .fetchall()
+    )
+    return "; ".join(f"row {row[0]}" + (f" {_key(spec, row[1:])}" if key else "") for row in found)
+
+
+def _key(spec: DatasetSpec, values: Sequence[object]) -> str:
+    """Show a key; values of sensitive columns never."""
+    pairs = zip(spec.primary_key, values, strict=True)
+    shown = []
+    for name, value in pairs:
+        column = spec.column(name)
+        hidden = column is not None and column.sensitive
+        text = str(value) if hasattr(value, "isoformat") else repr(value)
+        shown.append(f"{name}={'***' if hidden else text}")
+    return f"({', '.join(shown)})"

@@ -1,0 +1,145 @@
+"""DuckDB: the hub through which every format and every frame goes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.columns import split_arguments
+from anabranch.model.errors import StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import duckdb
+
+TYPES = {
+    "string": "VARCHAR",
+    "int8": "TINYINT",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "uint8": "UTINYINT",
+    "uint16": "USMALLINT",
+    "uint32": "UINTEGER",
+    "uint64": "UBIGINT",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
+    "binary": "BLOB",
+    "json": "JSON",
+}
+_NAMES = {sql: name for name, sql in TYPES.items()} | {
+    "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP_MS": "timestamp",
+    "TIMESTAMP_S": "timestamp",
+}
+
+
+def connect(scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a private database: in memory, in UTC, without network; it spills to `scratch` rather than fail."""
+    import duckdb
+
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "preserve_insertion_order": True,
+    }
+    if scratch is not None:
+        config["temp_directory"] = str(scratch)
+    db = duckdb.connect(":memory:", config=config)
+    db.execute("SET TimeZone = 'UTC'")
+    return db
+
+
+def quote(name: str) -> str:
+    """Return an identifier for SQL.
+
+    >>> quote('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """Return a text for SQL.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def sql_type(text: str) -> str:
+    """Return DuckDB's name of a canonical column type.
+
+    >>> sql_type("list<int64>"), sql_type("struct<a: string>"), sql_type("decimal(10,2)")
+    ('BIGINT[]', 'STRUCT("a" VARCHAR)', 'DECIMAL(10,2)')
+    """
+    if text in TYPES:
+        return TYPES[text]
+    outer, _, inner = text.partition("<")
+    inside = split_arguments(inner[:-1])
+    match outer:
+        case "list":
+            return f"{sql_type(inside[0])}[]"
+        case "map":
+            return f"MAP({sql_type(inside[0])}, {sql_type(inside[1])})"
+        case "struct":
+            fields = (part.split(":", 1) for part in inside)
+            return "STRUCT(" + ", ".join(f"{quote(n.strip())} {sql_type(t.strip())}" for n, t in fields) + ")"
+        case _:
+            return text.upper()
+
+
+def canonical(kind: Any) -> str:
+    """Return our name of a DuckDB type; DuckDB's own where we have none."""
+    text = str(kind)
+    if text in _NAMES:
+        return _NAMES[text]
+    match kind.id:
+        case "decimal":
+            return text.lower()
+        case "list":
+            return f"list<{canonical(kind.children[0][1])}>"
+        case "map":
+            return f"map<{canonical(kind.children[0][1])}, {canonical(kind.children[1][1])}>"
+        case "struct":
+            return "struct<" + ", ".join(f"{name}: {canonical(inner)}" for name, inner in kind.children) + ">"
+        case "enum":
+            return "string"
+        case _:
+            return text
+
+
+def schema(relation: duckdb.DuckDBPyRelation) -> dict[str, str]:
+    """Return the columns of a relation with our names of their types."""
+    return {name: canonical(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+
+
+@contextmanager
+def reading(dataset: str, location: str | Path) -> Generator[None]:
+    """Turn DuckDB's errors while it reads a dataset into ours.
+
+    Raises:
+        StepError: `unreadable-input`, with the first lines of what DuckDB says.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        message = f"dataset `{dataset}` at {location} cannot be read: {first_lines(error)}"
+        hint = "look at the file: it may be cut short, of another format, or hold values of another type"
+        raise StepError(message, code="unreadable-input", hint=hint) from error
+
+
+def first_lines(error: Exception, count: int = 3) -> str:
+    """Return the start of one of DuckDB's messages, without its advice on options."""
+    head = str(error).partition("\n\n")[0]
+    return "; ".join(line.strip() for line in head.splitlines()[:count] if line.strip())

@@ -1,0 +1,1 @@
+"""How datasets are stored: one file for each kind of format."""

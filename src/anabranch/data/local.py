@@ -1,0 +1,309 @@
+"""Datasets on this machine's disk: what one attempt reads, stages, checks and publishes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anabranch.data import contract, disk, frames, journal, stored, watermark
+from anabranch.data.duck import connect, quote, reading, schema
+from anabranch.data.formats import files
+from anabranch.model.call import PythonCall, SqlCall
+from anabranch.model.dataset import DatasetSpec, Format, Ingestion
+from anabranch.model.errors import ContractError, StepError
+from anabranch.model.pipeline import DatasetInput, Rows
+from anabranch.model.run import PortStats
+from anabranch.ports import Source, Target
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from anabranch.model.task import Task
+    from anabranch.ports import Staging
+
+_TABLES = {Format.DELTA, Format.ICEBERG}
+
+
+class LocalData:
+    """The `Data` below one storage folder."""
+
+    def __init__(self, storage: Path) -> None:
+        """Name the folder; it is made on first use."""
+        self._storage = storage
+
+    def begin(self, task: Task) -> Staging:
+        """Open the data of an attempt.
+
+        Raises:
+            StepError: `missing-input`, with the location that was looked at; `path-escape`.
+        """
+        staging = LocalStaging(Path(task.storage), task)
+        try:
+            staging.open()
+        except BaseException:
+            staging.close()
+            raise
+        return staging
+
+    def recover(self, pipeline: str) -> None:
+        """Finish a pipeline's publications that a crash cut off; drop what was staged and never committed."""
+        if (self._storage / disk.OURS).exists():
+            with disk.told(self._storage):
+                journal.recover(self._storage, pipeline)
+
+
+class LocalStaging:
+    """The `Staging` of one attempt."""
+
+    def __init__(self, storage: Path, task: Task) -> None:
+        """Prepare; `open` looks at the inputs."""
+        self._storage, self._task = storage, task
+        name = f"{disk.escape(task.step.id)}.{task.attempt}"
+        self._folder = storage / disk.OURS / "staging" / disk.escape(task.pipeline) / task.run / name
+        self._rows: dict[str, duckdb.DuckDBPyRelation] = {}
+        self._slices: dict[str, str] = {}
+        self._marks: dict[str, watermark.Watermark | None] = {}
+        self._views = False
+        self.targets = {
+            port.name: Target(port, spec, str(self._staged(port.name, spec)))
+            for port in task.step.outputs
+            for spec in [task.dataset(port.dataset)]
+        }
+
+    @cached_property
+    def _db(self) -> duckdb.DuckDBPyConnection:
+        return connect(self._folder / "spill")
+
+    def _staged(self, port: str, spec: DatasetSpec) -> Path:
+        return self._folder / "out" / f"{disk.escape(port)}{spec.format.suffix or '.parquet'}"
+
+    def open(self) -> None:
+        """Make sure that inputs are there and outputs may be written; cut incremental inputs for processes."""
+        for port in self._task.step.reads:
+            spec = self._task.dataset(port.dataset)
+            if not stored.exists(self._storage, spec):
+                location = self._storage / spec.location
+                message = f"dataset `{spec.name}` is not at {location}"
+                hint = "put the file there, or run the step that writes it first"
+                raise StepError(message, code="missing-input", hint=hint, place=spec.place)
+        for target in self.targets.values():
+            stored.locate(self._storage, target.dataset)
+        with disk.told(self._storage):
+            (self._folder / "out").mkdir(parents=True, exist_ok=True)
+        if not isinstance(self._task.step.call, PythonCall | SqlCall):
+            for port in self._incremental():
+                self._slice(port)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Inputs by port. An incremental input of a process is a file with the new rows; of a table format, Parquet."""
+        found: dict[str, Source] = {}
+        for port in self._task.step.reads:
+            spec = self._task.dataset(port.dataset)
+            location = self._slices.get(port.name) or str(stored.locate(self._storage, spec))
+            found[port.name] = Source(port, spec, location)
+        return found
+
+    def _incremental(self) -> list[DatasetInput]:
+        return [
+            port
+            for port in self._task.step.reads
+            if port.rows is Rows.AUTO and self._task.dataset(port.dataset).ingestion is Ingestion.INCREMENTAL
+        ]
+
+    def _slice(self, port: DatasetInput) -> None:
+        spec = self._task.dataset(port.dataset)
+        path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
+        with disk.told(path):
+            relation = self._relation(port)
+            relation.create_view("new_rows", replace=True)
+            files.write(self._db, "SELECT * FROM new_rows", spec, path)
+        self._slices[port.name] = str(path)
+
+    def _relation(self, port: DatasetInput) -> duckdb.DuckDBPyRelation:
+        """Return the rows that the port hands over, and note the watermark that they reach."""
+        if port.name not in self._rows:
+            spec = self._task.dataset(port.dataset)
+            relation = stored.scan(self._db, self._storage, spec)
+            with reading(spec.name, self._storage / spec.location):
+                broken = contract.columns(spec, schema(relation))
+                if broken:
+                    lines = "; ".join(each.text for each in broken)
+                    message = f"dataset `{spec.name}` at {spec.location} is not as promised: {lines}"
+                    raise ContractError(message, code=broken[0].code, hint=broken[0].hint, place=spec.place)
+                if port in self._incremental():
+                    mark = watermark.read(self._mark_file(port))
+                    relation = watermark.cut(relation, spec, mark)
+                    self._marks[port.name] = watermark.newest(relation, spec)
+            self._rows[port.name] = relation
+        return self._rows[port.name]
+
+    def _mark_file(self, port: DatasetInput) -> Path:
+        return watermark.file_of(self._storage, self._task.pipeline, self._task.step.id, port.name)
+
+    def _port(self, name: str) -> DatasetInput:
+        return next(port for port in self._task.step.reads if port.name == name)
+
+    def load(self, port: str, annotation: object) -> Any:
+        """Return the rows of an input as the annotated type."""
+        kind = frames.name_of(annotation)
+        wanted = self._port(port)
+        if kind in {"pathlib.Path", "builtins.str", "Path", "str"}:
+            if wanted in self._incremental() and port not in self._slices:
+                self._slice(wanted)
+            location = self.sources[port].location
+            return location if kind.endswith("str") else Path(location)
+        if kind.startswith("pyspark."):
+            return self._spark(wanted)
+        spec = self._task.dataset(wanted.dataset)
+        with reading(spec.name, self._storage / spec.location):
+            return frames.load(self._relation(wanted), annotation, port)
+
+    def _spark(self, port: DatasetInput) -> Any:
+        from anabranch.data import sparkframes
+
+        spec = self._task.dataset(port.dataset)
+        if (port in self._incremental() or spec.format in _TABLES) and port.name not in self._slices:
+            self._slice(port)
+        return sparkframes.load(self.sources[port.name].location, spec)
+
+    def save(self, port: str, frame: object) -> None:
+        """Write a returned frame to an output's staging location."""
+        import duckdb
+
+        target = self.targets[port]
+        path = Path(target.location)
+        if frames.name_of(type(frame)).startswith("pyspark."):
+            from anabranch.data import sparkframes
+
+            sparkframes.save(frame, target.location, target.dataset)
+            return
+        try:
+            with disk.told(path):
+                query = frames.to_query(self._db, frame, port, self._folder / "spill")
+                query = frames.storable(self._db, query, target.dataset, port)
+                files.write(self._db, query, target.dataset, path)
+        except duckdb.Error as error:
+            raise _not_written(error, target) from error
+
+    def connection(self) -> object:
+        """Return a DuckDB connection with one view per input port."""
+        if not self._views:
+            for port in self._task.step.reads:
+                self._relation(port).create_view(port.name, replace=True)
+            self._views = True
+        return self._db
+
+    def commit(self) -> tuple[tuple[PortStats, ...], tuple[PortStats, ...]]:
+        """Check every output against its contract, then publish all of them and the watermarks, or nothing."""
+        with disk.told(self._storage):
+            reads = tuple(self._read_stats(port) for port in self._task.step.reads)
+            counts = self._checked()
+            moves = tuple(self._merged(target) for target in self.targets.values())
+            marks = tuple(
+                (
+                    journal.relative(self._storage, self._mark_file(port)),
+                    {"field": mark.field, "type": mark.type, "value": mark.value},
+                )
+                for port in self._incremental()
+                if (mark := self._marks.get(port.name)) is not None
+            )
+            self._close_database()
+            task = self._task
+            if moves or marks:
+                publication = f"{task.run}.{task.step.id}.{task.attempt}"
+                journal.publish(self._storage, task.pipeline, journal.Journal(publication, moves, marks))
+            writes = tuple(
+                PortStats(
+                    name,
+                    target.dataset.name,
+                    counts[name],
+                    stored.size(self._storage, target.dataset),
+                    stored.version(self._storage, target.dataset),
+                )
+                for name, target in self.targets.items()
+            )
+        return reads, writes
+
+    def _read_stats(self, port: DatasetInput) -> PortStats:
+        spec = self._task.dataset(port.dataset)
+        relation = self._relation(port)
+        with reading(spec.name, self._storage / spec.location):
+            rows = relation.aggregate("count(*)").fetchall()[0][0]
+        return PortStats(
+            port.name, spec.name, rows, stored.size(self._storage, spec), stored.version(self._storage, spec)
+        )
+
+    def _staged_spec(self, spec: DatasetSpec) -> DatasetSpec:
+        from dataclasses import replace
+
+        return replace(spec, format=Format.PARQUET, partition_by=()) if spec.format in _TABLES else spec
+
+    def _checked(self) -> dict[str, int]:
+        """Return the rows of each staged output.
+
+        Raises:
+            ContractError: with every breach of every output.
+            StepError: `output-not-written`.
+        """
+        breaches: list[tuple[DatasetSpec, contract.Breach]] = []
+        counts: dict[str, int] = {}
+        for name, target in self.targets.items():
+            path = Path(target.location)
+            if not path.exists():
+                message = f"step `{self._task.step.id}` did not write `{name}`: nothing is at its output location"
+                hint = f"write to ${{out.{name}}}, or to the file named by ANABRANCH_OUT_{name.upper()}"
+                raise StepError(message, code="output-not-written", hint=hint)
+            spec = self._staged_spec(target.dataset)
+            counts[name], found = contract.check(spec, lambda spec=spec, path=path: files.scan(self._db, spec, path))
+            breaches += [(target.dataset, breach) for breach in found]
+        contract.raise_for(breaches)
+        return counts
+
+    def _merged(self, target: Target) -> journal.Move:
+        """Return what is to become the dataset: the staged rows alone, or together with those published before."""
+        staged, spec = Path(target.location), target.dataset
+        if not self._incremental() or not stored.exists(self._storage, spec):
+            return journal.Move(journal.relative(self._storage, staged), spec)
+        if spec.format in _TABLES and not spec.primary_key:
+            return journal.Move(journal.relative(self._storage, staged), spec, append=True)
+        old = stored.scan(self._db, self._storage, spec)
+        old.create_view("published", replace=True)
+        files.scan(self._db, self._staged_spec(spec), staged).create_view("fresh", replace=True)
+        kept = "SELECT * FROM published"
+        if spec.primary_key:
+            same = " AND ".join(f"published.{quote(name)} = fresh.{quote(name)}" for name in spec.primary_key)
+            kept += f" WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE {same})"
+        whole = self._folder / "merged" / staged.name
+        files.write(self._db, f"{kept} UNION ALL BY NAME SELECT * FROM fresh", self._staged_spec(spec), whole)
+        return journal.Move(journal.relative(self._storage, whole), spec)
+
+    def _close_database(self) -> None:
+        if "_db" in self.__dict__:
+            self._rows.clear()
+            self._db.close()
+            del self.__dict__["_db"]
+
+    def close(self) -> None:
+        """Delete whatever the attempt staged and did not publish."""
+        self._close_database()
+        disk.remove(self._folder)
+        run = self._folder.parent
+        if run.is_dir() and not any(run.iterdir()):
+            run.rmdir()
+
+
+def _not_written(error: Exception, target: Target) -> StepError:
+    text = str(error)
+    if "No space left" in text:
+        message = f"the disk is full, at {target.location}"
+        return StepError(message, code="disk-full", hint="free some space, then retry the run: nothing was published")
+    if "Read-only file system" in text or "Permission denied" in text:
+        message = f"the storage cannot be written, at {target.location}"
+        return StepError(message, code="storage-read-only", hint="mount it writable, or set `storage:` elsewhere")
+    message = f"`{target.port.name}` cannot be written as {target.dataset.format}: {text.partition(chr(10))[0]}"
+    hint = "a value may not fit the promised type, or the format may not hold such a column"
+    return StepError(message, code="unstorable-type", hint=hint)
+
+

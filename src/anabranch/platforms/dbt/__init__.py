@@ -1,0 +1,1 @@
+"""dbt projects, by the dbt command."""

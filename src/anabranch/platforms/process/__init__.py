@@ -1,0 +1,1 @@
+"""Processes: how ports, params and secrets reach them, and how they are run."""

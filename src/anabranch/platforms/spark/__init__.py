@@ -1,0 +1,1 @@
+"""Spark applications, by spark-submit."""
