@@ -7,6 +7,7 @@ import inspect
 import sys
 import typing
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import AnabranchError, StepError
@@ -80,10 +81,16 @@ def find(entry: str, root: str) -> Callable[..., Any]:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except NameError:  # a type that is imported for type checkers only: hand over by its name
-        return dict(function.__annotations__)
+    """Return the annotations, resolved one by one: a frame type may be imported for type checkers only."""
+    scope = getattr(function, "__globals__", {})
+    found: dict[str, Any] = {}
+    for name, raw in getattr(function, "__annotations__", {}).items():
+        holder = SimpleNamespace(__annotations__={name: raw})
+        try:
+            found[name] = typing.get_type_hints(holder, scope, scope)[name]
+        except NameError:
+            found[name] = raw
+    return found
 
 
 def _values(task: Task, hints: dict[str, Any]) -> dict[str, object]:
