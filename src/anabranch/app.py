@@ -275,9 +275,8 @@ class Project:
             earlier.code if code == "same" else "",
             earlier.id,
         )
-        return self._execute(
-            plan, jobs, reporter, wait, root=self.code.materialise(earlier.code) if code == "same" else None
-        )
+        place = replace(self._place, code=self.code.materialise(earlier.code)) if code == "same" else self._place
+        return self._execute(plan, jobs, reporter, wait, place)
 
     def code_diff(self, run: str, other: str | None = None) -> str:
         """Return how the code changed since a run, until now or until another run, as a unified diff."""

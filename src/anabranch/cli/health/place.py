@@ -90,9 +90,9 @@ def _runs(face: Face, project: Project) -> Iterator[Finding]:
 
 def _leftovers(storage: Path, alive: Collection[str]) -> Iterator[Finding]:
     staging = storage / "_anabranch" / "staging"
-    left = sorted(path for path in staging.glob("*") if path.name not in alive) if staging.is_dir() else []
-    if left:
-        number = sum(_weight(path) for path in left)
+    left = {path: _weight(path) for path in staging.glob("*") if path.name not in alive} if staging.is_dir() else {}
+    number = sum(left.values())
+    if number:
         told = f"{size(number)} staged by {plural(len(left), 'run')} that ended"
         yield Finding("leftovers", Verdict.WARN, told, "the next run of any pipeline removes them")
     else:

@@ -96,7 +96,9 @@ def troubles(run: Run, voice: Voice) -> Iterator[str]:
     if len(failed) > SHOWN_FAILURES:
         yield ""
         yield f"also failed: {names([step.step for step in failed[SHOWN_FAILURES:]])}"
-    yield from ["", *left] if (left := list(_not_run(run))) and failed else left
+    if failed:
+        yield ""
+    yield from _not_run(run)
     if run.message and run.state is not RunState.SUCCEEDED and not failed:
         yield printable(run.message)
     if run.state not in {RunState.SUCCEEDED, RunState.RUNNING}:
@@ -113,7 +115,7 @@ def failed_step(step: StepRun, voice: Voice) -> Iterator[str]:
     yield f"{out.paint(f'error[{failure.code}]', 'bold', 'red')} step {out.paint(step.step, 'bold')} failed{tries}"
     if failure.place:
         name, line = frame(failure)
-        yield f"  {voice.near(failure.place)} in {name or step.step}"
+        yield f"  {voice.near(failure.place)}" + (f" in {name}" if name else "")
         line = line or source_line(voice.near(failure.place))
         if line:
             yield f"  {out.paint(out.marks.rule, 'dim')} {printable(line)}"

@@ -79,7 +79,7 @@ def rows_text(reads: Sequence[PortStats], writes: Sequence[PortStats], arrow: st
     if made is not None:
         return plural(made, "row")
     if taken is not None:
-        return f"{plural(taken, 'row')} {arrow}"
+        return f"{plural(taken, 'row')} read"
     return ""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anabranch.model.run import Run, StepRun, SubStep
 
 HEADERS = ("step", "state", "rows", "value", "bytes", "took", "tries", "")
+NOTE_WIDTH = 60
 LOOKS = {
     StepState.SUCCEEDED: ("ok", "green"),
     StepState.REUSED: ("reused", "cyan"),
@@ -72,6 +73,7 @@ def _rows(step: StepRun, out: Terminal) -> Iterator[list[str | Cell]]:
         note = f"of run {step.of}"
     if step.failure is not None:
         note = brief(step.failure)
+        note = note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - len(out.marks.dots)] + out.marks.dots
     yield [
         Cell(step.step, ("bold",)),
         Cell(f"{getattr(out.marks, mark)} {step.state}", (colour,)),
