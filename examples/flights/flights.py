@@ -37,7 +37,9 @@ LATE = 15  # minutes: how the US Department of Transportation counts
 def with_id(flights: pl.DataFrame) -> pl.DataFrame:
     """Give each scheduled flight a readable key and a date."""
     day = pl.date("year", "month", "day")
-    key = pl.format("{}-{}{}-{}-{}", day, "carrier", "flight", "origin", pl.col("sched_dep_time").cast(pl.String).str.zfill(4))
+    key = pl.format(
+        "{}-{}{}-{}-{}", day, "carrier", "flight", "origin", pl.col("sched_dep_time").cast(pl.String).str.zfill(4)
+    )
     return flights.with_columns(day.alias("date"), key.alias("flight_id"))
 
 
@@ -57,13 +59,15 @@ def clean_flights(flights: pl.DataFrame) -> pl.DataFrame:
 @step(reads=flights, writes=cancelled)
 def find_cancelled(flights: pl.DataFrame) -> pl.DataFrame:
     """Flights that never left."""
-    return with_id(flights.filter(pl.col("dep_time").is_null())).select("flight_id", "date", "carrier", "origin", "dest")
+    return with_id(flights.filter(pl.col("dep_time").is_null())).select(
+        "flight_id", "date", "carrier", "origin", "dest"
+    )
 
 
 @step(reads=planes, writes=fleet)
 def clean_planes(planes: pl.DataFrame) -> pl.DataFrame:
     """Planes whose year of construction is known."""
-    return planes.filter(pl.col("year").is_not_null()).select("tailnum", pl.col("year").cast(pl.Int32).alias("built"), pl.col("seats").cast(pl.Int32))
+    return planes.filter(pl.col("year").is_not_null()).select("tailnum", pl.col("year").alias("built"), "seats")
 
 
 clean_weather = sql(
@@ -142,7 +146,7 @@ def by_weather(legs_in_weather: pl.DataFrame) -> pl.DataFrame:
 by_age = sql(
     "by_age",
     """
-    SELECT (built // 10 * 10)::INTEGER AS decade, count(DISTINCT tailnum) AS planes, count(*) AS legs,
+    SELECT built // 10 * 10 AS decade, count(DISTINCT tailnum) AS planes, count(*) AS legs,
            avg(arr_delay) AS mean_arr_delay
     FROM legs JOIN fleet USING (tailnum) GROUP BY ALL ORDER BY decade
     """,
@@ -150,13 +154,15 @@ by_age = sql(
     writes=delays_by_age,
 )
 
-rank_destinations = sql("rank_destinations", file="sql/rank_destinations.sql", reads=[legs, airports], writes=destinations)
+rank_destinations = sql(
+    "rank_destinations", file="sql/rank_destinations.sql", reads=[legs, airports], writes=destinations
+)
 
 summarise_day = sql(
     "summarise_day",
     """
     SELECT $day AS date, origin, count(dep_delay) AS legs, count(*) - count(dep_delay) AS cancelled,
-           max(dep_delay)::BIGINT AS worst_delay
+           max(dep_delay) AS worst_delay
     FROM (SELECT date, origin, dep_delay FROM legs UNION ALL SELECT date, origin, NULL FROM cancelled)
     WHERE date = $day GROUP BY ALL ORDER BY origin
     """,
