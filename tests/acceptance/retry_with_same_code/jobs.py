@@ -1,6 +1,10 @@
 from anabranch import Retry, pipeline, step
 
 
+def share(number: int) -> float:
+    return 1 / number
+
+
 @step
 def extract() -> list[int]:
     return [0, 1, 2]
@@ -9,7 +13,7 @@ def extract() -> list[int]:
 @step(retry=Retry(attempts=2, delay=0.01, jitter=0))
 def invert(numbers: list[int]) -> list[float]:
     print("inverting", numbers)
-    return [1 / number for number in numbers]
+    return list(map(share, numbers))
 
 
 @step

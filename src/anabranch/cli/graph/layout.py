@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 GAP_X, GAP_Y, MARGIN = 56.0, 14.0, 20.0
 BEND_HEIGHT = 10.0
+SLOT = 32.0
+"""The least room a box gets, so that rows of pills and of boxes line up and lines between them are straight."""
+
 SWEEPS = 12
 
 
@@ -197,8 +200,8 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
     for row in rows:
         y = 0.0
         for node in row:
-            centre[node] = y + sizes[node][1] / 2
-            y += sizes[node][1] + GAP_Y
+            centre[node] = y + _slot(sizes[node]) / 2
+            y += _slot(sizes[node]) + GAP_Y
     for sweep in range(SWEEPS):
         for row in rows if sweep % 2 == 0 else list(reversed(rows)):
             near = graph.before if sweep % 2 == 0 else graph.behind
@@ -210,7 +213,7 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
                 )
                 for node in row
             ]
-            centre.update(zip(row, _apart(wanted, [sizes[node][1] for node in row]), strict=True))
+            centre.update(zip(row, _apart(wanted, [_slot(sizes[node]) for node in row]), strict=True))
     top = min((centre[node] - sizes[node][1] / 2 for node in centre), default=0.0)
     boxes: dict[str, Box] = {}
     x = MARGIN
@@ -219,6 +222,11 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
         boxes.update({node: _box(sizes[node], x, width, round(centre[node] - top + MARGIN, 1)) for node in row})
         x += width + GAP_X
     return boxes
+
+
+def _slot(size: tuple[float, float]) -> float:
+    """Return the height that a box, or a bend (of no width), takes in its layer."""
+    return max(size[1], SLOT) if size[0] else size[1]
 
 
 def _box(size: tuple[float, float], x: float, layer: float, centre: float) -> Box:

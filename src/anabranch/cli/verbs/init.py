@@ -11,7 +11,7 @@ import click
 
 from anabranch.cli.face import Face, verb
 from anabranch.cli.human import plural
-from anabranch.model.errors import ConflictError, UsageError
+from anabranch.model.errors import AnabranchError, ConflictError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,8 @@ def init_command(face: Face, folder: str) -> None:
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file", code="not-a-folder", hint="name a folder, or one that is not there yet")
     wanted = dict(files(TEMPLATE))
+    if not wanted:
+        raise AnabranchError("this installation has no template", code="no-template", hint="install anabranch again")
     taken = sorted(name for name in wanted if os.path.lexists(target / name))
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
