@@ -50,7 +50,7 @@ def init_command(face: Face, folder: str) -> None:
         place.write_bytes(source.read_bytes().replace(NAME.encode(), name.encode()))
         place.chmod(source.stat().st_mode & 0o777 | 0o200)
     go = [] if target.resolve() == Path.cwd() else [f"cd {target}"]
-    following = [*go, "anabranch check", "anabranch run", "anabranch runs show"]
+    following = [*go, "anabranch check", "anabranch run", "anabranch runs show", "anabranch test"]
     face.result(
         {"folder": str(target), "files": sorted(wanted), "next": following},
         lambda: _lines(face, target, sorted(wanted), following),
