@@ -121,20 +121,27 @@ def _storable_relation(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRela
 
 
 _HUGE = {"HUGEINT", "UHUGEINT"}
-_LOSSLESS = {
-    # From integers to wider or narrower integers: DuckDB's cast fails when a value does not fit.
-    **{
-        (given, wanted): True
-        for given in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", *_HUGE)
-        for wanted in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-    },
-    ("float32", "float64"): True,
-    ("int8", "float64"): True,
-    ("int16", "float64"): True,
-    ("int32", "float64"): True,
-    ("string", "json"): True,
-    ("JSON", "json"): True,
-}
+_INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
+_EXACT_IN_DOUBLE = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"}
+
+
+def lossless(given: str, wanted: str) -> bool:
+    """Tell whether a cast keeps every value, or fails where it cannot.
+
+    >>> lossless("int64", "int32"), lossless("float64", "int64"), lossless("decimal(3,2)", "decimal(10,2)")
+    (True, False, True)
+    """
+    if wanted in _INTEGERS:
+        return given in _INTEGERS or given in _HUGE
+    if wanted == "float64":
+        return given in _EXACT_IN_DOUBLE
+    if wanted.startswith("decimal(") and given.startswith("decimal("):
+        return _scale(given) <= _scale(wanted)
+    return wanted == "json" and given in {"string", "JSON"}
+
+
+def _scale(kind: str) -> int:
+    return int(kind.rpartition(",")[2].rstrip(")"))
 
 
 def storable(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, port: str) -> str:
@@ -154,7 +161,7 @@ def storable(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, port:
             raise StepError(message, code="unstorable-type", hint="write it as a whole number of microseconds")
         if kind in _HUGE and not wanted:
             wanted = "int64"
-        if wanted and wanted != kind and ((kind, wanted) in _LOSSLESS or kind == '"NULL"'):
+        if wanted and wanted != kind and (lossless(kind, wanted) or kind == '"NULL"'):
             chosen.append(f"CAST({quoted} AS {sql_type(wanted)}) AS {quoted}")
         elif wanted == "timestamp" and str(relation.types[relation.columns.index(name)]) != "TIMESTAMP":
             chosen.append(f"CAST({quoted} AS TIMESTAMP) AS {quoted}")

@@ -65,6 +65,7 @@ class LocalStaging:
         self._slices: dict[str, str] = {}
         self._marks: dict[str, watermark.Watermark | None] = {}
         self._views = False
+        self._unwritten: set[str] = set()
         self.targets = {
             port.name: Target(port, spec, str(self._staged(port.name, spec)))
             for port in task.step.outputs
@@ -80,20 +81,26 @@ class LocalStaging:
 
     def open(self) -> None:
         """Make sure that inputs are there and outputs may be written; cut incremental inputs for processes."""
+        written = {port.dataset for port in self._task.step.outputs}
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
-            if not stored.exists(self._storage, spec):
-                location = self._storage / spec.location
-                message = f"dataset `{spec.name}` is not at {location}"
-                hint = "put the file there, or run the step that writes it first"
-                raise StepError(message, code="missing-input", hint=hint, place=spec.place)
+            if stored.exists(self._storage, spec):
+                continue
+            if port.dataset in written:  # its own earlier state, before the first run: no rows
+                self._unwritten.add(port.name)
+                continue
+            location = self._storage / spec.location
+            message = f"dataset `{spec.name}` is not at {location}"
+            hint = "put the file there, or run the step that writes it first"
+            raise StepError(message, code="missing-input", hint=hint, place=spec.place)
         for target in self.targets.values():
             stored.locate(self._storage, target.dataset)
         with disk.told(self._storage):
             (self._folder / "out").mkdir(parents=True, exist_ok=True)
         if not isinstance(self._task.step.call, PythonCall | SqlCall):
-            for port in self._incremental():
-                self._slice(port)
+            for port in self._task.step.reads:
+                if self._is_cut(port):
+                    self._slice(port)
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -112,6 +119,10 @@ class LocalStaging:
             if port.rows is Rows.AUTO and self._task.dataset(port.dataset).ingestion is Ingestion.INCREMENTAL
         ]
 
+    def _is_cut(self, port: DatasetInput) -> bool:
+        """Tell whether the port hands over something else than the dataset as it lies there."""
+        return port in self._incremental() or port.name in self._unwritten
+
     def _slice(self, port: DatasetInput) -> None:
         spec = self._task.dataset(port.dataset)
         path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
@@ -125,6 +136,9 @@ class LocalStaging:
         """Return the rows that the port hands over, and note the watermark that they reach."""
         if port.name not in self._rows:
             spec = self._task.dataset(port.dataset)
+            if port.name in self._unwritten:
+                self._rows[port.name] = files.no_rows(self._db, spec)
+                return self._rows[port.name]
             relation = stored.scan(self._db, self._storage, spec)
             with reading(spec.name, self._storage / spec.location):
                 broken = contract.columns(spec, schema(relation))
@@ -150,7 +164,7 @@ class LocalStaging:
         kind = frames.name_of(annotation)
         wanted = self._port(port)
         if kind in {"pathlib.Path", "builtins.str", "Path", "str"}:
-            if wanted in self._incremental() and port not in self._slices:
+            if self._is_cut(wanted) and port not in self._slices:
                 self._slice(wanted)
             location = self.sources[port].location
             return location if kind.endswith("str") else Path(location)
@@ -164,7 +178,7 @@ class LocalStaging:
         from anabranch.data import sparkframes
 
         spec = self._task.dataset(port.dataset)
-        if (port in self._incremental() or spec.format in _TABLES) and port.name not in self._slices:
+        if (self._is_cut(port) or spec.format in _TABLES) and port.name not in self._slices:
             self._slice(port)
         return sparkframes.load(self.sources[port.name].location, spec)
 
@@ -200,7 +214,12 @@ class LocalStaging:
         with disk.told(self._storage):
             reads = tuple(self._read_stats(port) for port in self._task.step.reads)
             counts = self._checked()
-            moves = tuple(self._merged(target) for target in self.targets.values())
+            # Nothing new leaves an output that grows as it is.
+            moves = tuple(
+                self._merged(target)
+                for name, target in self.targets.items()
+                if counts[name] or not self._incremental() or not stored.exists(self._storage, target.dataset)
+            )
             marks = tuple(
                 (
                     journal.relative(self._storage, self._mark_file(port)),
@@ -256,6 +275,9 @@ class LocalStaging:
                 hint = f"write to ${{out.{name}}}, or to the file named by ANABRANCH_OUT_{name.upper()}"
                 raise StepError(message, code="output-not-written", hint=hint)
             spec = self._staged_spec(target.dataset)
+            if path.is_dir() and not disk.parts(path):  # a partitioned dataset without rows has no folders either
+                counts[name] = 0
+                continue
             counts[name], found = contract.check(spec, lambda spec=spec, path=path: files.scan(self._db, spec, path))
             breaches += [(target.dataset, breach) for breach in found]
         contract.raise_for(breaches)

@@ -22,7 +22,7 @@ def scan(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path) -> du
     """
     files = disk.parts(location)
     if not files:
-        return _empty(db, spec)
+        return no_rows(db, spec)
     names = "[" + ", ".join(literal(path) for path in files) + "]"
     hive = "hive_partitioning = true" if spec.partition_by and location.is_dir() else "hive_partitioning = false"
     if hive.endswith("true"):
@@ -61,7 +61,7 @@ def _jsonl(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, names: str, hive: s
     guessed = db.sql(f"SELECT * FROM read_json({options}, sample_size = -1)")
     kinds = {name: str(kind) for name, kind in zip(guessed.columns, guessed.types, strict=True)}
     if list(kinds) == ["json"] and not spec.column("json"):
-        return _empty(db, spec)  # DuckDB's stand-in for a file without any object
+        return no_rows(db, spec)  # DuckDB's stand-in for a file without any object
     kinds |= _promised(spec, list(kinds))
     columns = ", ".join(
         f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items() if name not in spec.partition_by
@@ -69,7 +69,7 @@ def _jsonl(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, names: str, hive: s
     return db.sql(f"SELECT * FROM read_json({options}, columns = {{{columns}}})")
 
 
-def _empty(db: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
+def no_rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
     """Return no rows, with the promised columns."""
     columns = ", ".join(
         f"NULL::{sql_type(column.type) if column.type else 'VARCHAR'} AS {quote(column.name)}" for column in spec.columns

@@ -60,4 +60,5 @@ def publish(rows: Path, storage: Path, spec: DatasetSpec, *, append: bool, publi
         return
     with table.update_schema() as update:
         update.union_by_name(data.schema)
-    (table.append if append else table.overwrite)(data, snapshot_properties={MARK: publication})
+    # Overwriting nothing would warn that there is nothing to delete.
+    (table.append if append or table.current_snapshot() is None else table.overwrite)(data, snapshot_properties={MARK: publication})

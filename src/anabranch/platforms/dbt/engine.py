@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.run import StepState, SubStep
-from anabranch.platforms.process.context import prepare, returned
+from anabranch.platforms.process.context import prepare
 from anabranch.platforms.process.start import start
+from anabranch.platforms.process.values import returned
 from anabranch.ports import Result
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Processes: how ports, params and secrets reach them, and how they are run."""
+"""Processes: how ports, params and secrets reach them, and how they are run. Shared by shell, Spark and dbt steps."""

@@ -3,116 +3,123 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.errors import StepError, closest
+from anabranch.model.errors import StepError
+from anabranch.platforms.process.placeholders import fill, script
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from anabranch.model.pipeline import Json
     from anabranch.model.task import Task
-    from anabranch.ports import Staging
+    from anabranch.ports import Source, Staging, Target
 
-_PLACEHOLDER = re.compile(r"\$\$\{|\$\{(in|out|params)\.([^}]*)\}")
+_PREFIXES = {"in": "ANABRANCH_IN_", "out": "ANABRANCH_OUT_", "params": "ANABRANCH_PARAM_"}
+_LONGEST = 32 * 1024
+"""Bytes of one variable. Linux takes 128 KiB for one and 2 MiB for all together; longer values are in the file only."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a process is told. `values` is by placeholder, such as `in.flights`."""
+    """What a process is told. `values` and `variables` are by placeholder, such as `in.flights`."""
 
-    values: dict[str, str]
-    environment: dict[str, str]
-    value_file: Path | None
+    values: Mapping[str, str]
+    variables: Mapping[str, str]
+    environment: Mapping[str, str]
+    value_file: Path | None = None
 
-    def fill(self, text: str, *, shell: bool = False) -> str:
-        """Put values in the place of `${in.x}`, `${out.x}` and `${params.x}`; `$${` is a plain `${`.
-
-        Args:
-            text: an argument, or a whole command line.
-            shell: quote each value, so that no value can become a command.
+    def fill(self, text: str) -> str:
+        """Return an argument with values in the place of `${in.x}`, `${out.x}` and `${params.x}`; `$${in.x}` is kept.
 
         Raises:
-            StepError: `unknown-port`.
+            StepError: `unknown-port`, `not-an-argument`.
         """
+        return fill(text, self.values)
 
-        def replace(match: re.Match[str]) -> str:
-            if match[1] is None:
-                return "${"
-            name = f"{match[1]}.{match[2]}"
-            if name not in self.values:
-                message = f"`${{{name}}}` names nothing"
-                raise StepError(message, code="unknown-port", hint=closest(name, self.values))
-            return shlex.quote(self.values[name]) if shell else self.values[name]
+    def script(self, text: str) -> str:
+        """Return a command line for a shell, with each placeholder as a variable of `environment`.
 
-        return _PLACEHOLDER.sub(replace, text)
+        Raises:
+            StepError: `unknown-port`, `not-an-argument`.
+        """
+        return script(
+            text, self.values, {key: name for key, name in self.variables.items() if name in self.environment}
+        )
 
 
 def prepare(task: Task, staging: Staging) -> Context:
-    """Write the context file and return all that the process is told."""
+    """Write the context file and return all that the process is told.
+
+    Raises:
+        StepError: `duplicate-port`, two ports would have one variable.
+    """
     scratch = Path(task.scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    params, given = dict(task.params), dict(task.values)
     value_file = scratch / "value.json" if task.step.value is not None else None
-    inputs: dict[str, dict[str, Any]] = {
-        name: {"dataset": each.dataset.name, "location": each.location, "format": each.dataset.format.value}
-        for name, each in staging.sources.items()
-    } | {name: {"value": value} for name, value in given.items()}
-    outputs: dict[str, dict[str, Any]] = {
-        name: {"dataset": each.dataset.name, "location": each.location, "format": each.dataset.format.value}
-        for name, each in staging.targets.items()
-    }
     values = {f"in.{name}": each.location for name, each in staging.sources.items()}
-    values |= {f"in.{name}": _text(value) for name, value in given.items()}
+    values |= {f"in.{name}": _text(value) for name, value in task.values}
     values |= {f"out.{name}": each.location for name, each in staging.targets.items()}
-    values |= {f"params.{name}": value for name, value in params.items()}
+    values |= {f"params.{name}": value for name, value in task.params}
     if value_file is not None:
         value_file.unlink(missing_ok=True)
         values["out.value"] = str(value_file)
+    file = scratch / "context.json"
+    file.write_text(json.dumps(_told(task, staging, value_file), indent=2), encoding="utf-8")
+    variables = _variables(values, task)
+    environment = {variables[key]: value for key, value in values.items() if _fits(value)}
+    environment |= {"ANABRANCH_CONTEXT": str(file), "ANABRANCH_SCRATCH": str(scratch)}
+    return Context(values, variables, environment, value_file)
+
+
+def _told(task: Task, staging: Staging, value_file: Path | None) -> dict[str, Any]:
+    inputs, outputs = _datasets(staging.sources.items()), _datasets(staging.targets.items())
+    inputs |= {name: {"value": value} for name, value in task.values}
+    if value_file is not None:
         outputs["value"] = {"location": str(value_file)}
-    context = {
+    return {
         "anabranch": 1,
         "run": task.run,
         "pipeline": task.pipeline,
         "step": task.step.id,
         "attempt": task.attempt,
         "namespace": task.namespace,
-        "params": params,
+        "params": dict(task.params),
         "inputs": inputs,
         "outputs": outputs,
     }
-    file = scratch / "context.json"
-    file.write_text(json.dumps(context, indent=2), encoding="utf-8")
-    prefixes = {"in": "ANABRANCH_IN_", "out": "ANABRANCH_OUT_", "params": "ANABRANCH_PARAM_"}
-    environment = {
-        prefixes[where] + re.sub(r"\W", "_", name).upper(): value
-        for (where, _, name), value in ((key.partition("."), value) for key, value in values.items())
+
+
+def _datasets(ports: Iterable[tuple[str, Source | Target]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"dataset": each.dataset.name, "location": each.location, "format": each.dataset.format.value}
+        for name, each in ports
     }
-    environment |= {"ANABRANCH_CONTEXT": str(file), "ANABRANCH_SCRATCH": str(scratch)}
-    return Context(values, environment, value_file)
+
+
+def _variables(keys: Iterable[str], task: Task) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in keys:
+        where, _, name = key.partition(".")
+        variable = _PREFIXES[where] + re.sub(r"[^A-Za-z0-9_]", "_", name).upper()
+        other = next((each for each, same in found.items() if same == variable), None)
+        if other is not None:
+            message = f"step `{task.step.id}`: `{other}` and `{key}` would both be the variable {variable}"
+            raise StepError(message, code="duplicate-port", hint="name one otherwise", place=task.step.place)
+        found[key] = variable
+    return found
+
+
+def _fits(value: str) -> bool:
+    try:
+        return "\0" not in value and len(os.fsencode(value)) <= _LONGEST
+    except UnicodeEncodeError:
+        return False
 
 
 def _text(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def returned(context: Context, task: Task) -> Json:
-    """Return the value that the process wrote, if the step gives one.
-
-    Raises:
-        StepError: `value-not-written`, or it is not JSON.
-    """
-    if context.value_file is None:
-        return None
-    try:
-        value: Json = json.loads(context.value_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"step `{task.step.id}` gives a value, but wrote none"
-        hint = "write JSON to ${out.value}, or to the file named by ANABRANCH_OUT_VALUE"
-        raise StepError(message, code="value-not-written", hint=hint) from None
-    except ValueError as error:
-        message = f"the value that step `{task.step.id}` wrote is not JSON: {error}"
-        raise StepError(message, code="bad-value", hint='a text needs quotation marks: "done"') from None
-    return value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

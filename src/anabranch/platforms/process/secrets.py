@@ -1,4 +1,9 @@
-"""Secrets by reference: `secret://provider/name` is resolved where the step runs, and kept nowhere."""
+"""Secrets by reference: `secret://provider/name` is resolved where the step runs, and kept nowhere.
+
+`secret://env/TOKEN` is a variable of the environment that anabranch runs in. `secret://file/keys/token` is a file, from
+the folder that anabranch runs in; `secret://file//run/secrets/token`, with two slashes, is an absolute path. A file's
+last line ends are not part of the secret.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anabranch.model.errors import StepError
+from anabranch.model.errors import StepError, closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anabranch.model.pipeline import Needs
+
+_SCHEME = "secret://"
 
 
 def _from_environment(name: str) -> str | None:
@@ -19,31 +26,39 @@ def _from_environment(name: str) -> str | None:
 
 
 def _from_file(name: str) -> str | None:
-    path = Path("/" + name.lstrip("/")) if name.startswith("/") else Path(name)
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except OSError:
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError):
         return None
 
 
-PROVIDERS: dict[str, Callable[[str], str | None]] = {"env": _from_environment, "file": _from_file}
-"""Where secrets come from on this machine."""
+PROVIDERS: dict[str, tuple[Callable[[str], str | None], str]] = {
+    "env": (_from_environment, "export {name}=... before the run"),
+    "file": (_from_file, "write the secret to the file {name}, as UTF-8 text"),
+}
+"""Where secrets come from on this machine: how to get one, and what to try when it is not there."""
 
 
 def resolve_secrets(needs: Needs) -> dict[str, str]:
     """Return the step's secrets by environment variable.
 
     Raises:
-        StepError: `missing-secret`, naming the reference and never a value.
+        StepError: `missing-secret`, naming the reference and never a value; `bad-secret`, it is no reference.
     """
     found: dict[str, str] = {}
     for variable, reference in needs.secrets:
-        provider, _, name = reference.removeprefix("secret://").partition("/")
-        value = PROVIDERS[provider](name) if provider in PROVIDERS else None
+        provider, slash, name = reference.removeprefix(_SCHEME).partition("/")
+        if not (reference.startswith(_SCHEME) and slash and name):
+            # What stands there may be the secret itself: do not show it.
+            message = f"the secret for {variable} is not a reference"
+            raise StepError(message, code="bad-secret", hint=f"write {_SCHEME}env/{variable}, and keep the value out")
+        if provider not in PROVIDERS:
+            message = f"nothing on this machine gives the secret {reference}"
+            raise StepError(message, code="missing-secret", hint=closest(provider, PROVIDERS))
+        get, hint = PROVIDERS[provider]
+        value = get(name)
         if value is None:
-            known = ", ".join(f"secret://{each}/..." for each in PROVIDERS)
-            message = f"the secret {reference} is not there"
-            hint = f"export {name}=..." if provider == "env" else f"write the file, or use one of {known}"
-            raise StepError(message, code="missing-secret", hint=hint)
+            message = f"the secret {reference} (for {variable}) is not there"
+            raise StepError(message, code="missing-secret", hint=hint.format(name=name))
         found[variable] = value
     return found

@@ -6,12 +6,11 @@ import importlib
 import inspect
 import sys
 import typing
-from datetime import date, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import AnabranchError, StepError
-from anabranch.model.pipeline import ParamType, ValueInput
+from anabranch.model.pipeline import ValueInput
 from anabranch.model.traces import user_place
 from anabranch.platforms.python import values
 from anabranch.ports import Result
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anabranch.model.call import PythonCall
-    from anabranch.model.pipeline import Param, Step
+    from anabranch.model.pipeline import Step
     from anabranch.model.task import Task
     from anabranch.ports import Staging
 
@@ -102,26 +101,7 @@ def _values(task: Task, hints: dict[str, Any]) -> dict[str, object]:
 def _params(task: Task) -> dict[str, object]:
     declared = {param.name: param for param in task.declared}
     given = dict(task.params)
-    return {name: param_value(declared[name], given[name]) for name in task.step.params if name in given}
-
-
-def param_value(param: Param, text: str) -> object:
-    """Return a param's text as its type; `run` has checked it."""
-    match param.type:
-        case ParamType.STRING:
-            return text
-        case ParamType.INT:
-            return int(text)
-        case ParamType.FLOAT:
-            return float(text)
-        case ParamType.BOOL:
-            return text == "true"
-        case ParamType.DATE:
-            return date.fromisoformat(text)
-        case ParamType.DATETIME:
-            return datetime.fromisoformat(text)
-        case _:
-            typing.assert_never(param.type)
+    return {name: declared[name].parse(given[name]) for name in task.step.params if name in given}
 
 
 def _save(names: list[str], result: Any, step: Step, staging: Staging) -> None:

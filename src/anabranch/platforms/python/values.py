@@ -59,6 +59,8 @@ def encode(value: object, step: str) -> Json:
 
 
 def _decode_other(kind: type, value: Any) -> object:
+    if kind is object:
+        return value
     if hasattr(kind, "model_validate"):
         return kind.model_validate(value)
     if issubclass(kind, Path):
@@ -78,4 +80,4 @@ def _encode_other(value: Any) -> object:
 
 
 def _show(annotation: Any) -> str:
-    return getattr(annotation, "__qualname__", None) or str(annotation)
+    return str(annotation) if typing.get_args(annotation) else getattr(annotation, "__qualname__", str(annotation))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import StepError
-from anabranch.platforms.process.context import prepare, returned
+from anabranch.platforms.process.context import prepare
 from anabranch.platforms.process.start import start
+from anabranch.platforms.process.values import returned
 from anabranch.ports import Result
 
 if TYPE_CHECKING:
