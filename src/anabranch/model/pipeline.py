@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NewType, TypeAlias
+from typing import TYPE_CHECKING, NewType, TypeAlias, assert_never
 
 from anabranch.model.values import AnyType
 
@@ -167,6 +168,28 @@ class Param:
     choices: tuple[str, ...] = ()
     description: str = ""
     place: Place | None = None
+
+    def parse(self, text: str) -> str | int | float | bool | date | datetime:
+        """Return a value of the param's type from its canonical text, as a run holds it.
+
+        >>> Param("day", ParamType.DATE).parse("2013-01-05")
+        datetime.date(2013, 1, 5)
+        """
+        match self.type:
+            case ParamType.STRING:
+                return text
+            case ParamType.INT:
+                return int(text)
+            case ParamType.FLOAT:
+                return float(text)
+            case ParamType.BOOL:
+                return text == "true"
+            case ParamType.DATE:
+                return date.fromisoformat(text)
+            case ParamType.DATETIME:
+                return datetime.fromisoformat(text)
+            case _:
+                assert_never(self.type)
 
 
 @dataclass(frozen=True, slots=True)

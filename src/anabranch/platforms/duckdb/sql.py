@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"^LINE (\d+): *(.*)$", re.MULTILINE)
 _WRITES = re.compile("COPY_TO|INSERT|UPDATE|DELETE|MERGE|CREATE|EXPORT")
+_EXPLAIN = "EXPLAIN (FORMAT json) "
+_SHOWN = 2
 _ONE_SELECT = "write one SELECT (WITH, FROM and VALUES are fine); other statements belong in a step of another kind"
 
 
@@ -45,11 +47,11 @@ class SqlEngine:
         try:
             staging.save(_output(task), _relation(db, query, task, place))
         except duckdb.Error as error:
-            raise _told(error, place) from None
+            raise _told(error, query, place) from None
         except StepError as error:
             # The query runs while its rows are saved: what breaks then is the query's, not the output's.
             if error.code == "unstorable-type" and isinstance(error.__cause__, duckdb.Error):
-                raise _told(error.__cause__, place) from None
+                raise _told(error.__cause__, query, place) from None
             raise
         return Result()
 
@@ -83,7 +85,7 @@ def _relation(db: duckdb.DuckDBPyConnection, query: str, task: Task, place: Plac
         raise StepError(message, code="not-a-select", hint=_ONE_SELECT, place=place)
     params = _params(task, statements[0].named_parameters, place)
     # DuckDB takes COPY, INSERT and their like as parts of a WITH: only the plan tells.
-    plan = db.execute(f"EXPLAIN (FORMAT json) {query}", params or None).fetchall()[0][1]
+    plan = db.execute(_EXPLAIN + query, params or None).fetchall()[0][1]
     if written := next(filter(_WRITES.search, _operators(json.loads(plan))), ""):
         message = f"step `{task.step.id}`: the query also writes ({written.strip()}), where it should only give rows"
         raise StepError(message, code="not-a-select", hint=_ONE_SELECT, place=place)
@@ -121,14 +123,25 @@ def _params(task: Task, used: set[str], place: Place | None) -> dict[str, Any]:
     return found
 
 
-def _told(error: duckdb.Error, place: Place | None) -> StepError:
+def _told(error: duckdb.Error, query: str, place: Place | None) -> StepError:
     """Return DuckDB's error with the line of the query that it speaks of."""
-    message, _, rest = str(error).partition("\n\n")
-    message = "; ".join(line.strip() for line in message.splitlines() if line.strip())
-    if match := _LINE.search(rest):
-        number, text = int(match[1]), match[2].strip()
-        message += f" (line {number} of the query: {text})"
+    text, _, rest = str(error).partition("\n\n")
+    message = "; ".join(line.strip() for line in text.splitlines()[:_SHOWN] if line.strip() and not line.endswith(":"))
+    if number := _line(query, rest):
+        message += f" (line {number} of the query: {query.splitlines()[number - 1].strip()})"
         if place is not None and place.file.endswith(".sql"):
             place = Place(place.file, number)
     hint = "run it in DuckDB on the inputs: `anabranch datasets show` says where they lie"
     return StepError(message, code="sql-error", hint=hint, place=place)
+
+
+def _line(query: str, told: str) -> int:
+    """Return the line of the query that DuckDB quotes, or 0.
+
+    Its own number may be off by what was put around the query.
+    """
+    if not (match := _LINE.search(told)):
+        return 0
+    quoted = match[2].removeprefix(_EXPLAIN).strip(". ")
+    found = [number for number, line in enumerate(query.splitlines(), 1) if quoted and quoted in line]
+    return min(found, key=lambda number: abs(number - int(match[1])), default=0)
