@@ -1,0 +1,141 @@
+"""Spark, for real: spark-submit on this machine and on a standalone cluster, and DataFrames handed to functions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.projects import anabranch, write
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java"),
+    pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed"),
+]
+
+JOB = """
+    import sys
+    from pyspark.sql import SparkSession, functions as F
+    spark = SparkSession.builder.getOrCreate()
+    legs = spark.read.option("header", "true").csv(sys.argv[1])
+    legs.groupBy("carrier").agg(F.count("*").alias("n")).orderBy("carrier").write.parquet(sys.argv[2])
+    """
+SPEC = """
+    pipeline: spark
+    datasets:
+      legs: {{format: csv}}
+      tally: {{stage: final, columns: {{carrier: string, n: int64}}, primary_key: carrier}}
+      copy: {{stage: final, format: csv, columns: {{carrier: string, n: int64}}}}
+    steps:
+      count:
+        spark: {{main: job.py, args: ["${{in.legs}}", "${{out.tally}}"], master: "{master}"}}
+        reads: legs
+        writes: tally
+      keep: {{sql: "select * from tally order by carrier", reads: tally, writes: copy}}
+    """
+
+
+def project(root: Path, master: str) -> Path:
+    """A Spark step, and one that reads the folder which Spark makes."""
+    return write(
+        root,
+        {
+            "anabranch.yaml": "project: s\npipelines: [s.yaml]\n",
+            "data/raw/legs.csv": "carrier,delay\nAA,1\nUA,2\nAA,3\n",
+            "job.py": JOB,
+            "s.yaml": SPEC.format(master=master),
+        },
+    )
+
+
+def test_an_application_runs_on_this_machine(tmp_path: Path) -> None:
+    """Its output is a folder of part files, checked and published like any other, twice."""
+    root = project(tmp_path, "local[2]")
+    for _ in range(2):
+        anabranch(root, "run")
+    assert (root / "data/final/tally.parquet/_SUCCESS").exists()
+    assert (root / "data/final/copy.csv").read_text() == "carrier,n\nAA,2\nUA,1\n"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A master and a worker on loopback; only these two are ended."""
+    package = find_spec("pyspark")
+    assert package is not None
+    assert package.origin is not None
+    home = Path(package.origin).parent
+    port, web, worker_web = free_port(), free_port(), free_port()
+    url = f"spark://127.0.0.1:{port}"
+    start = [str(home / "bin" / "spark-class"), "org.apache.spark.deploy"]
+    commands = [
+        [start[0], f"{start[1]}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(web)],
+        [start[0], f"{start[1]}.worker.Worker", url, "--host", "127.0.0.1", "--webui-port", str(worker_web), "-d", str(tmp_path)],
+    ]
+    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    log = (tmp_path / "cluster.log").open("wb")
+    processes = [subprocess.Popen(each, env=environment, stdout=log, stderr=log) for each in commands]
+    deadline = time.monotonic() + 60
+    while b"Registering worker" not in (tmp_path / "cluster.log").read_bytes():
+        assert time.monotonic() < deadline, (tmp_path / "cluster.log").read_text()
+        time.sleep(0.2)
+    yield url
+    for each in processes:
+        each.terminate()
+        each.wait()
+    log.close()
+
+
+def test_an_application_runs_on_a_standalone_cluster(tmp_path: Path, cluster: str) -> None:
+    """The master's URL is all that changes."""
+    root = project(tmp_path / "project", cluster)
+    anabranch(root, "run")
+    assert pl.read_parquet(root / "data/final/tally.parquet/*.parquet").sort("carrier").rows() == [("AA", 2), ("UA", 1)]
+    assert "Registered app" in (tmp_path / "cluster.log").read_text()
+
+
+def test_a_function_gets_and_returns_spark_frames(tmp_path: Path) -> None:
+    """By annotation, as with any other frame."""
+    root = write(
+        tmp_path,
+        {
+            "anabranch.yaml": "project: s\npipelines: ['jobs:p']\n",
+            "data/raw/legs.csv": "carrier,delay\nAA,1\nUA,2\nAA,3\n",
+            "jobs.py": """
+                from pyspark.sql import DataFrame
+                from anabranch import Dataset, pipeline, step
+                legs = Dataset("legs", format="csv", columns={"carrier": "string", "delay": "int64"})
+                late = Dataset("late", stage="final", columns={"carrier": "string", "delay": "int64"})
+                @step(reads=legs, writes=late)
+                def keep_late(legs: DataFrame) -> DataFrame:
+                    return legs.where("delay > 1")
+                p = pipeline("p", keep_late)
+                """,
+        },
+    )
+    anabranch(root, "run")
+    assert pl.read_parquet(root / "data/final/late.parquet/*.parquet").sort("delay").rows() == [("UA", 2), ("AA", 3)]
+
+
+def test_a_failing_application_is_told(tmp_path: Path) -> None:
+    """Exit 4; its output is in the log."""
+    root = project(tmp_path, "local[1]")
+    (root / "job.py").write_text("raise SystemExit('no such luck')\n")
+    assert "spark-submit` exited with 1" in anabranch(root, "run", code=4)
+    assert "no such luck" in anabranch(root, "runs", "logs", "last", "count")
