@@ -29,8 +29,9 @@ from anabranch.model.call import (
 )
 from anabranch.model.errors import StepError
 from anabranch.model.task import Broken, Outcome, Task
-from anabranch.run.perform import failure, perform
-from anabranch.run.serve import become_worker, serve
+from anabranch.run.perform import environment, failure, perform
+from anabranch.run.redact import Redactor
+from anabranch.run.serve import become_worker, die_with_parent, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +50,20 @@ def serve_here(sock: socket.socket) -> None:
 
 def do(task: Task) -> Outcome:
     """Perform a task: in this interpreter, or in one that has the step's requirements."""
-    if isinstance(task.step.call, PythonCall) and task.step.needs.requirements and INSIDE not in os.environ:
-        return _elsewhere(task)
+    if task.step.needs.requirements and INSIDE not in os.environ:
+        from anabranch.run.envs import activated, python_for
+
+        extra = _extra(task) if isinstance(task.step.call, PythonCall) else ()
+        try:
+            python = python_for(task.step.needs.requirements, cache_folder() / "envs", extra)
+        except StepError as error:
+            return Broken(0.0, failure(error, task))
+        with environment({**activated(python), INSIDE: "1"}):
+            return _elsewhere(task, python) if isinstance(task.step.call, PythonCall) else _here(task)
+    return _here(task)
+
+
+def _here(task: Task) -> Outcome:
     return perform(task, _data, _engine, _secrets)
 
 
@@ -102,21 +115,15 @@ def _secrets(needs: Needs) -> Mapping[str, str]:
     return resolve_secrets(needs)
 
 
-def _elsewhere(task: Task) -> Outcome:
-    """Perform the task in the cached environment of the step's requirements."""
-    from anabranch.run.envs import python_for
-
-    try:
-        python = python_for(task.step.needs.requirements, cache_folder() / "envs", _extra(task))
-    except StepError as error:
-        return Broken(0.0, failure(error, task))
+def _elsewhere(task: Task, python: Path) -> Outcome:
+    """Perform the task in the interpreter of the step's own environment."""
     folder = Path(task.scratch)
     folder.mkdir(parents=True, exist_ok=True)
     asked, told = folder / "task.json", folder / "outcome.json"
     asked.write_text(json.dumps(codec.encode(task)))
     told.unlink(missing_ok=True)
     command = [str(python), "-m", "anabranch.worker", "--once", str(asked), str(told)]
-    inside = {**os.environ, INSIDE: "1", "PYTHONPATH": str(_only_us())}
+    inside = {**os.environ, "PYTHONPATH": str(_only_us())}
     code = subprocess.run(command, env=inside, check=False).returncode
     if not told.exists():
         message = f"its interpreter ended with {code} without an answer"
@@ -153,8 +160,10 @@ def _only_us() -> Path:
 def main(arguments: list[str]) -> None:
     """Do what the command line says."""
     if arguments[:1] == ["--once"]:
+        if INSIDE in os.environ:
+            die_with_parent()  # the worker that waits for us
         task = codec.decode(Task, json.loads(Path(arguments[1]).read_text()))
-        outcome = do(task)
+        outcome = Redactor(hidden(task)).outcome(do(task))
         fresh = Path(arguments[2] + ".new")
         fresh.write_text(json.dumps(codec.encode(outcome)))
         fresh.replace(arguments[2])

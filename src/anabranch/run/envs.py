@@ -1,4 +1,8 @@
-"""Environments for steps with requirements of their own: made once, kept by content, never half-made."""
+"""Environments for steps with requirements of their own: made once, kept by content, never half-made.
+
+A virtual environment has its own path written into its scripts, so it is made where it stays, and counts from the moment
+that its marker is there. Until then a lock of the kernel keeps others away, and goes with the process that holds it.
+"""
 
 from __future__ import annotations
 
@@ -7,85 +11,132 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import StepError
+from anabranch.run.serve import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 _SHOWN = 12
+_MARKER = "complete"
+_PACKAGE = re.compile(r"^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;(@ ])")
+_OFFLINE = re.compile(
+    r"dns error|name resolution|name or service not known|connection (?:refused|error|timed out)|client error \(connect\)"
+    r"|network is unreachable|network (?:connectivity )?(?:is|was) disabled|failed to establish a new connection"
+    r"|NewConnectionError|--no-index|--offline",
+    re.IGNORECASE,
+)
 
 
 def python_for(requirements: Sequence[str], cache: Path, extra: Sequence[str] = ()) -> Path:
     """Return a Python that has the requirements, from the cache or made now.
 
+    The cache knows an environment by what was asked for: a requirement without a version stays at the one that was the
+    newest then.
+
     Args:
-        requirements: as in a requirements file: `scikit-learn==1.7`.
+        requirements: package specifiers, such as `scikit-learn==1.7`; no options and no paths.
         cache: where environments are kept, by the digest of what is in them.
         extra: what anabranch's own code needs there; a requirement for the same package wins.
 
     Raises:
-        StepError: `requirements-not-installable`, with the installer's last lines.
+        StepError: `bad-requirement`; `requirements-not-installable`, with the installer's last lines.
     """
     named = {_package(each) for each in requirements}
-    wanted = sorted({*requirements, *(each for each in extra if _package(each) not in named)})
-    key = json.dumps([wanted, platform.python_version(), platform.machine(), sys.platform])
+    wanted = sorted({each.strip() for each in (*requirements, *(e for e in extra if _package(e) not in named))})
+    here = [platform.python_implementation(), platform.python_version(), platform.machine(), sys.platform]
+    key = json.dumps([wanted, here])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:24]
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    cache.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock")):
-        if not (folder / "complete").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # a half-made one, of a process that was killed
-            _make(folder, wanted)
-            (folder / "complete").write_text(key)
-    return python
+    if not _complete(folder):
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with _alone(folder.with_suffix(".lock")):
+                if not _complete(folder):
+                    _make(folder, wanted)
+                    (folder / _MARKER).write_text(key, encoding="utf-8")
+        except OSError as error:
+            message = f"no environment for requirements can be made in {cache}: {error.strerror}"
+            raise StepError(
+                message, code="requirements-not-installable", hint="set XDG_CACHE_HOME elsewhere"
+            ) from error
+    return folder / "bin" / "python"
+
+
+def activated(python: Path) -> dict[str, str]:
+    """Return the variables by which processes find an environment's commands before all others."""
+    paths = [str(python.parent), os.environ.get("PATH", os.defpath)]
+    return {"PATH": os.pathsep.join(paths), "VIRTUAL_ENV": str(python.parent.parent)}
+
+
+def _complete(folder: Path) -> bool:
+    """Tell whether it is there in full; the Python that it was made of may have been removed since."""
+    return (folder / _MARKER).exists() and (folder / "bin" / "python").exists()
 
 
 def _package(requirement: str) -> str:
-    name = requirement
-    for mark in "<>=!~[ ;@":
-        name = name.partition(mark)[0]
-    return name.strip().lower().replace("_", "-")
+    if match := _PACKAGE.match(requirement):
+        return re.sub(r"[-_.]+", "-", match[1]).lower()
+    message = f"`{requirement}` is not a requirement"
+    hint = "name a package and its version, such as six==1.17.0; an index is set by UV_INDEX_URL or PIP_INDEX_URL"
+    raise StepError(message, code="bad-requirement", hint=hint)
 
 
 def _make(folder: Path, wanted: Sequence[str]) -> None:
-    uv = shutil.which("uv") or _beside("uv")
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
-        file.write("\n".join(wanted) + "\n")
+    """Make an environment in the place of a half-made one, of a process that was killed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.stderr.write(f"installing {', '.join(wanted)}\n")
+    sys.stderr.flush()
+    python, uv = folder / "bin" / "python", _uv()
     if uv:
         commands = [
-            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "-r", file.name],
+            [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--python", str(python), "--", *wanted],
         ]
     else:
-        commands = [
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", file.name],
-        ]
-    try:
-        for command in commands:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - an installer
-            if done.returncode:
-                tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-_SHOWN:])
-                message = f"the requirements {', '.join(wanted)} cannot be installed:\n{tail}"
-                hint = "correct the versions; without a network, install them once with one"
-                raise StepError(message, code="requirements-not-installable", hint=hint)
-    finally:
-        Path(file.name).unlink()
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        commands = [[sys.executable, "-m", "venv", str(folder)], [*pip, "--", *wanted]]
+    # What the project's own environment says of itself is not true of the new one.
+    ours = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}}
+    for command in commands:
+        done = subprocess.run(
+            command,
+            env=ours,
+            cwd=folder.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            preexec_fn=die_with_parent,  # an installer that outlived us would write into what another makes anew
+        )
+        if done.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise _not_installable(wanted, done.stdout)
 
 
-def _beside(name: str) -> str:
-    path = Path(sys.executable).parent / name
-    return str(path) if path.exists() else ""
+def _not_installable(wanted: Sequence[str], output: str) -> StepError:
+    tail = "\n".join(output.strip().splitlines()[-_SHOWN:])
+    message = f"the requirements {', '.join(wanted)} cannot be installed:\n{tail}"
+    hint = "correct the names and versions"
+    if _OFFLINE.search(output):
+        hint = "the package index cannot be reached: run once with a network, and the environment is kept from then on"
+    elif "ensurepip" in output:
+        hint = "install uv, or Python's venv package (python3-venv on Debian and Ubuntu)"
+    return StepError(message, code="requirements-not-installable", hint=hint)
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    return shutil.which("uv") or (str(beside) if beside.exists() else "")
 
 
 @contextmanager
