@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.data.conftest import Begin
 
 from anabranch.model.call import ShellCall
 from anabranch.model.columns import Column
 from anabranch.model.dataset import DatasetSpec, Format, Stage
 from anabranch.model.errors import StepError
-from tests.data.conftest import Begin
 
 LOG = DatasetSpec(
     "log", Stage.FINAL, Format.JSONL, columns=(Column("id", "string"), Column("n", "int64")), primary_key=("id",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anabranch.data.duck import first_lines, quote, schema
+from anabranch.data.duck import fetched, first_lines, quote, schema
 from anabranch.model.dataset import Format
 from anabranch.model.errors import ContractError, closest
 
@@ -110,10 +110,10 @@ def _nulls(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> tuple[int, l
 def _duplicates(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> list[Breach]:
     if not spec.primary_key:
         return []
-    key = ", ".join(map(quote, spec.primary_key))
+    key, shown_key = ", ".join(map(quote, spec.primary_key)), _fetched_key(spec, relation)
     numbered = relation.project("row_number() OVER () AS __row, *").query(
         "numbered",
-        f"SELECT {key}, count(*), list(__row ORDER BY __row)[1:{SHOWN}] FROM numbered GROUP BY {key} "
+        f"SELECT {shown_key}, count(*), list(__row ORDER BY __row)[1:{SHOWN}] FROM numbered GROUP BY {key} "
         f"HAVING count(*) > 1 ORDER BY min(__row)",
     )
     twice = numbered.limit(SHOWN).fetchall()
@@ -129,7 +129,7 @@ def _duplicates(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> list[Br
 
 
 def _rows(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation, condition: str) -> str:
-    key = ", ".join(map(quote, spec.primary_key))
+    key = _fetched_key(spec, relation)
     found = (
         relation.project("row_number() OVER () AS __row, *")
         .filter(condition)
@@ -138,6 +138,11 @@ def _rows(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation, condition: str) 
         .fetchall()
     )
     return "; ".join(f"row {row[0]}" + (f" {_key(spec, row[1:])}" if key else "") for row in found)
+
+
+def _fetched_key(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> str:
+    kinds = dict(zip(relation.columns, relation.types, strict=True))
+    return ", ".join(fetched(name, kinds[name]) for name in spec.primary_key)
 
 
 def _key(spec: DatasetSpec, values: Sequence[object]) -> str:

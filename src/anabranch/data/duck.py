@@ -122,6 +122,18 @@ def schema(relation: duckdb.DuckDBPyRelation) -> dict[str, str]:
     return {name: canonical(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
 
 
+def fetched(name: str, kind: Any) -> str:
+    """Return a column as SQL whose values Python can be given: times with a zone become text.
+
+    DuckDB makes them with pytz, which need not be installed.
+
+    >>> fetched("at", "TIMESTAMP WITH TIME ZONE"), fetched("id", "BIGINT")
+    ('CAST("at" AS VARCHAR) AS "at"', '"id"')
+    """
+    quoted = quote(name)
+    return f"CAST({quoted} AS VARCHAR) AS {quoted}" if "WITH TIME ZONE" in str(kind) else quoted
+
+
 @contextmanager
 def reading(dataset: str, location: str | Path) -> Generator[None]:
     """Turn DuckDB's errors while it reads a dataset into ours.
