@@ -1,7 +1,3 @@
-# Company names as people say them: "American Airlines Inc." becomes "American Airlines".
-NR == 1 { print > out; next }
-{
-    sub(/ (Inc\.|Co\.|Corporation)$/, "")
-    sub(/ (Air Lines|Airlines)$/, " Airlines")
-    print > out
-}
+# Company names as people say them: "AirTran Airways Corporation" becomes "AirTran Airways".
+NR > 1 { sub(/ (Inc\.|Co\.|Corporation)$/, "") }
+{ print > out }
