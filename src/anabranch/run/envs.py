@@ -1,7 +1,7 @@
 """Environments for steps with requirements of their own: made once, kept by content, never half-made.
 
-A virtual environment has its own path written into its scripts, so it is made where it stays, and counts from the moment
-that its marker is there. Until then a lock of the kernel keeps others away, and goes with the process that holds it.
+A virtual environment has its own path written into its scripts, so it is made where it stays, and counts once its
+marker is there. Until then a lock of the kernel keeps others away, and goes with the process that holds it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _SHOWN = 12
 _MARKER = "complete"
 _PACKAGE = re.compile(r"^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;(@ ])")
 _OFFLINE = re.compile(
-    r"dns error|name resolution|name or service not known|connection (?:refused|error|timed out)|client error \(connect\)"
-    r"|network is unreachable|network (?:connectivity )?(?:is|was) disabled|failed to establish a new connection"
+    r"dns error|name resolution|name or service not known|client error \(connect\)|connection (?:refused|timed out)"
+    r"|connection error|network is unreachable|network (?:connectivity )?(?:is|was) disabled|failed to establish a new connection"
     r"|NewConnectionError|--no-index|--offline",
     re.IGNORECASE,
 )
