@@ -30,8 +30,8 @@ _MARKER = "complete"
 _PACKAGE = re.compile(r"^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;(@ ])")
 _OFFLINE = re.compile(
     r"dns error|name resolution|name or service not known|client error \(connect\)|connection (?:refused|timed out)"
-    r"|connection error|network is unreachable|network (?:connectivity )?(?:is|was) disabled|failed to establish a new connection"
-    r"|NewConnectionError|--no-index|--offline",
+    r"|connection error|network is unreachable|network (?:connectivity )?(?:is|was) disabled|NewConnectionError"
+    r"|failed to establish a new connection|--no-index|--offline",
     re.IGNORECASE,
 )
 
