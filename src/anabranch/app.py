@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
-from anabranch.model.call import PythonCall
 from anabranch.model.errors import ConflictError, InvalidProject, NotFoundError, Severity, UsageError, closest
 from anabranch.model.graph import select
 from anabranch.model.run import RunState
@@ -25,6 +24,7 @@ from anabranch.run.runner import Runner, log_file
 from anabranch.store.code import CodeStore
 from anabranch.store.locks import PipelineLock
 from anabranch.store.sqlite import SqliteRunStore
+from anabranch.testing import TestResult
 from anabranch.worker import serve_here
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Json, Pipeline, StepId, TestCase
     from anabranch.model.run import Recorded, Run, RunId, StepRun
     from anabranch.ports import Reporter, RunStore
-    from anabranch.testing import TestResult
 
 
 class Quiet:

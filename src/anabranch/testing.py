@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.data.compare import compare, seed
-from anabranch.model.errors import AnabranchError, InvalidProject, UsageError, closest
+from anabranch.model.errors import AnabranchError, Diagnostic, InvalidProject, UsageError, closest
 from anabranch.model.graph import reachable
 from anabranch.model.run import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, StepId, TestCase
     from anabranch.model.run import Run
 
@@ -95,7 +94,6 @@ def needed(pipeline: Pipeline, case: TestCase) -> frozenset[StepId]:
 
 
 def _unknown(case: TestCase, name: str, known: object) -> Diagnostic | None:
-    from anabranch.model.errors import Diagnostic  # noqa: PLC0415 - on error only
 
     names = list(known) if isinstance(known, dict) else []
     if name in names:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.data.conftest import Begin
 
 from anabranch.data.describe import describe
 from anabranch.model.call import ShellCall
 from anabranch.model.columns import Column
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import ContractError, StepError
-from tests.data.conftest import Begin
 
 SPEC = DatasetSpec(
     "people",
@@ -25,8 +25,8 @@ GOOD = {"id": [1, 2], "name": ["a", "b"], "pin": ["x", "y"]}
 def breach(begin: Begin, spec: DatasetSpec, frame: pl.DataFrame) -> ContractError:
     """Save a frame and return the error that commit raises; the storage must be as before."""
     staging = begin([], [spec])
+    staging.save(spec.name, frame)
     with pytest.raises(ContractError) as caught:
-        staging.save(spec.name, frame)
         staging.commit()
     staging.close()
     return caught.value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from tests.data.conftest import task
 
 from anabranch.data import disk, journal
 from anabranch.data.describe import describe, read_dataset
@@ -17,7 +19,6 @@ from anabranch.model.call import ShellCall
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion
 from anabranch.model.errors import ContractError
 from anabranch.model.pipeline import Rows
-from tests.data.conftest import task
 
 EVENTS = DatasetSpec("events", format=Format.CSV, incremental_field="n", ingestion=Ingestion.INCREMENTAL)
 
@@ -65,7 +66,8 @@ def state(storage: Path, form: Format) -> Any:
 def expected(count: int) -> Any:
     """The same, worked out by hand."""
     rows = [(n, n % 3) for n in range(count)]
-    return [rows, [(max(n for n, k in rows if k == key), key) for key in sorted({k for _, k in rows}, key=lambda key: max(n for n, k in rows if k == key))], {("s", "events"): str(count - 1)}]
+    latest = {k: n for n, k in rows}
+    return [rows, sorted((n, k) for k, n in latest.items()), {("s", "events"): str(count - 1)}]
 
 
 @pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.DELTA, Format.ICEBERG])
@@ -104,10 +106,8 @@ def test_killed_after_any_operation_it_happened_or_it_did_not(
                 done = False
         with monkeypatch.context() as patch:  # recovery is killed once, after its first operation
             patch.setattr(disk, "rename", dying(disk.rename, [1]))
-            try:
+            with suppress(Killed):
                 LocalData(storage).recover("p")
-            except Killed:
-                pass
         LocalData(storage).recover("p")
         assert state(storage, form) in (expected(5), expected(9)), f"killed after operation {points}"
         assert not list((storage / "_anabranch" / "journal").rglob("*.json"))

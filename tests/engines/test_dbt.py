@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
-from tests.projects import ROOT, anabranch, result, write
+from tests.projects import ROOT, anabranch, write
 
 PYTHON = ROOT / os.environ.get("ANABRANCH_TEST_DBT_PYTHON", ".venv-dbt/bin/python")
 DBT = PYTHON.parent / "dbt"

@@ -105,7 +105,7 @@ def test_annotations_become_value_types(tmp_path: Path) -> None:
     pipe = read(
         tmp_path,
         """
-        from typing import TypedDict
+        from typing_extensions import TypedDict
         from pydantic import BaseModel
         @dataclass
         class D: x: int

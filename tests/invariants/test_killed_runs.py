@@ -1,4 +1,4 @@
-"""Promises 8 and 9: a run killed at any moment leaves no half data and loses no event; a retry ends as if nothing had been."""
+"""Promises 8 and 9: a run killed at any moment leaves no half data, loses no event, and a retry ends it as in peace."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.projects import anabranch, write
 
 from anabranch.model.run import RunState
 from anabranch.store.sqlite import SqliteRunStore
-from tests.projects import anabranch, write
 
 MOMENTS = 50
 
@@ -139,7 +139,11 @@ def test_ctrl_c_stops_children_and_says_how_to_go_on(tmp_path: Path) -> None:
         },
     )
     child = subprocess.Popen(
-        [sys.executable, "-m", "anabranch", "run"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", "anabranch", "run"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     deadline = time.monotonic() + 30
     while not (root / "child.pid").exists() or not (root / "child.pid").read_text().strip():
@@ -164,13 +168,20 @@ def test_a_second_run_of_one_pipeline_is_refused_or_waits(tmp_path: Path) -> Non
             "p.yaml": "pipeline: p\nsteps:\n  s: {shell: 'touch started; while [ ! -e go ]; do sleep 0.1; done'}\n",
         },
     )
-    first = subprocess.Popen([sys.executable, "-m", "anabranch", "run"], cwd=root, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "anabranch", "run"], cwd=root, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 30
     while not (root / "started").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert "already-running" in anabranch(root, "run", code=7)
-    second = subprocess.Popen([sys.executable, "-m", "anabranch", "run", "--wait", "60"], cwd=root, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    second = subprocess.Popen(
+        [sys.executable, "-m", "anabranch", "run", "--wait", "60"],
+        cwd=root,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     (root / "go").touch()
     assert first.wait(timeout=30) == 0
     assert second.wait(timeout=60) == 0

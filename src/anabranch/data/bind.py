@@ -10,6 +10,7 @@ from anabranch.model.columns import Column
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 def bind(query: str, tables: Mapping[str, tuple[Column, ...]], params: Mapping[str, str]) -> tuple[Column, ...] | str:
     """Return the columns that a query gives, or DuckDB's message.
 
@@ -34,7 +35,10 @@ def bind(query: str, tables: Mapping[str, tuple[Column, ...]], params: Mapping[s
             return f"the query names ${unknown[0]}, which is no param of the pipeline"
         given = dict.fromkeys(used)
         relation = db.sql(query.rstrip().rstrip(";"), params=given or None)
-        return tuple(Column(name, _compared(canonical(kind))) for name, kind in zip(relation.columns, relation.types, strict=True))
+        return tuple(
+            Column(name, _compared(canonical(kind)))
+            for name, kind in zip(relation.columns, relation.types, strict=True)
+        )
     except duckdb.Error as error:
         return str(error).partition("\n\n")[0].strip()
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anabranch.data.duck import fetched, first_lines, quote, schema
 from anabranch.model.dataset import Format
@@ -46,9 +46,11 @@ def columns(spec: DatasetSpec, have: dict[str, str]) -> list[Breach]:
     found: list[Breach] = []
     needed = [column.name for column in spec.columns]
     needed += [name for name in spec.primary_key if name not in needed]
-    for name in needed:
-        if name not in have:
-            found.append(Breach("missing-column", f"column `{name}` is missing", closest(name, have)))
+    found += [
+        Breach("missing-column", f"column `{name}` is missing", closest(name, have))
+        for name in needed
+        if name not in have
+    ]
     for column in spec.columns:
         given = have.get(column.name)
         if given is not None and column.type and not _same(given, column.type):
@@ -111,10 +113,13 @@ def _duplicates(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> list[Br
     if not spec.primary_key:
         return []
     key, shown_key = ", ".join(map(quote, spec.primary_key)), _fetched_key(spec, relation)
-    numbered = relation.project("row_number() OVER () AS __row, *").query(
-        "numbered",
-        f"SELECT {shown_key}, count(*), list(__row ORDER BY __row)[1:{SHOWN}] FROM numbered GROUP BY {key} "
-        f"HAVING count(*) > 1 ORDER BY min(__row)",
+    numbered = cast(
+        "duckdb.DuckDBPyRelation",  # None only for statements that are no query
+        relation.project("row_number() OVER () AS __row, *").query(
+            "numbered",
+            f"SELECT {shown_key}, count(*), list(__row ORDER BY __row)[1:{SHOWN}] FROM numbered GROUP BY {key} "
+            f"HAVING count(*) > 1 ORDER BY min(__row)",
+        ),
     )
     twice = numbered.limit(SHOWN).fetchall()
     if not twice:

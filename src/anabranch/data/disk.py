@@ -1,4 +1,4 @@
-"""The few file operations that publication is made of. All of them go through here, so that tests can stop after each."""
+"""The few file operations that publication is made of: all go through here, so that tests can stop after each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 OURS = "_anabranch"
 """The folder below a storage root that holds staging, journals and watermarks."""

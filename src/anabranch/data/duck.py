@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.columns import split_arguments
@@ -11,6 +10,7 @@ from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     import duckdb
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anabranch.data.duck import quote, schema, sql_type
+from anabranch.data.duck import literal, quote, schema, sql_type
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import duckdb
 
@@ -55,7 +55,11 @@ def _pandas(relation: duckdb.DuckDBPyRelation) -> Any:
         pa.bool_(): pd.BooleanDtype(),
     }
     with_nulls = {column.type for column in table.columns if column.null_count}
-    return table.to_pandas(types_mapper=lambda kind: nullable.get(kind) if kind in with_nulls else None)
+
+    def mapped(kind: Any) -> Any:
+        return nullable.get(kind) if kind in with_nulls else None
+
+    return table.to_pandas(types_mapper=mapped)
 
 
 _LOADERS: dict[str, Callable[[duckdb.DuckDBPyRelation], Any]] = {
@@ -97,7 +101,7 @@ def to_query(db: duckdb.DuckDBPyConnection, frame: Any, port: str, scratch: Path
         file.parent.mkdir(parents=True, exist_ok=True)
         stored = _storable_relation(frame)
         stored.write_parquet(str(file))
-        return f"SELECT * FROM read_parquet('{str(file).replace(chr(39), chr(39) * 2)}')"
+        return f"SELECT * FROM read_parquet({literal(file)})"
     if kind == "polars.LazyFrame":
         frame = frame.collect(engine="streaming")
     elif kind == "pandas.DataFrame":
@@ -105,7 +109,7 @@ def to_query(db: duckdb.DuckDBPyConnection, frame: Any, port: str, scratch: Path
 
         frame = pa.Table.from_pandas(frame, preserve_index=False)
     elif not hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "__arrow_c_array__"):
-        message = f"what was returned for `{port}` is a {type(frame).__module__}.{type(frame).__qualname__}, not a table"
+        message = f"what was returned for `{port}` is a {type(frame).__qualname__}, not a table"
         raise StepError(message, code="unknown-frame", hint=f"return one of {_KNOWN}")
     db.register(name, frame)
     return f"SELECT * FROM {quote(name)}"
@@ -168,5 +172,3 @@ def storable(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, port:
         else:
             chosen.append(quoted)
     return f"SELECT {', '.join(chosen)} FROM ({query})" if chosen else query
-
-

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anabranch.data import disk
 from anabranch.data.formats import delta, iceberg
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec, Format
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def publish(storage: Path, pipeline: str, journal: Journal) -> None:
         disk.sync(storage / move.staged)
     path = folder(storage, pipeline) / f"{disk.escape(journal.publication)}.json"
     moves = [{"staged": m.staged, "spec": codec.encode(m.spec), "append": m.append} for m in journal.moves]
-    disk.write_json(path, {"publication": journal.publication, "moves": moves, "marks": [list(m) for m in journal.marks]})
+    marks = [list(mark) for mark in journal.marks]
+    disk.write_json(path, {"publication": journal.publication, "moves": moves, "marks": marks})
     _apply(storage, journal, path)
 
 

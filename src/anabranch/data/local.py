@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -278,7 +278,7 @@ class LocalStaging:
             if path.is_dir() and not disk.parts(path):  # a partitioned dataset without rows has no folders either
                 counts[name] = 0
                 continue
-            counts[name], found = contract.check(spec, lambda spec=spec, path=path: files.scan(self._db, spec, path))
+            counts[name], found = contract.check(spec, partial(files.scan, self._db, spec, path))
             breaches += [(target.dataset, breach) for breach in found]
         contract.raise_for(breaches)
         return counts
@@ -327,5 +327,3 @@ def _not_written(error: Exception, target: Target) -> StepError:
     message = f"`{target.port.name}` cannot be written as {target.dataset.format}: {text.partition(chr(10))[0]}"
     hint = "a value may not fit the promised type, or the format may not hold such a column"
     return StepError(message, code="unstorable-type", hint=hint)
-
-

@@ -27,7 +27,8 @@ def locate(storage: Path, spec: DatasetSpec) -> Path:
     root = storage.resolve()
     if not location.resolve().is_relative_to(root) or location.resolve() == root:
         message = f"dataset `{spec.name}` lies at {location}, outside of the storage {storage}"
-        raise StepError(message, code="path-escape", hint="write a path relative to the storage, without links out of it")
+        hint = "write a path relative to the storage, without links out of it"
+        raise StepError(message, code="path-escape", hint=hint)
     return location
 
 

@@ -55,7 +55,8 @@ def cut(relation: duckdb.DuckDBPyRelation, spec: DatasetSpec, mark: Watermark | 
     field = quote(spec.incremental_field)
     missing = relation.filter(f"{field} IS NULL").aggregate("count(*)").fetchall()[0][0]
     if missing:
-        message = f"dataset `{spec.name}`: {missing:,} rows have no `{spec.incremental_field}`, so they are neither new nor old"
+        what = f"{missing:,} rows have no `{spec.incremental_field}`, so they are neither new nor old"
+        message = f"dataset `{spec.name}`: {what}"
         raise ContractError(message, code="null-value", hint="fill the field in, or ingest the dataset in full")
     return relation if mark is None else relation.filter(mark.past())
 

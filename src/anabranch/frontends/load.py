@@ -76,7 +76,8 @@ def _registry(
 
 def with_registry(pipeline: Pipeline, datasets: dict[str, DatasetSpec]) -> Pipeline:
     """Return the pipeline with exactly the datasets that its steps name; unknown ones are left for `check` to tell."""
-    names = {port.dataset for step in pipeline.steps for port in (*step.reads, *step.outputs)}
+    names = {port.dataset for step in pipeline.steps for port in step.reads}
+    names |= {port.dataset for step in pipeline.steps for port in step.outputs}
     return replace(pipeline, datasets=tuple(datasets[name] for name in sorted(names) if name in datasets))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.frontends.registry import lower_datasets, read_registry
@@ -13,6 +12,8 @@ from anabranch.frontends.yamlfile import read_document
 from anabranch.model.errors import Diagnostic, InvalidProject, NotFoundError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.place import Place
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,7 +32,7 @@ def _diagnostics(shape: type[BaseModel], document: Document, error: ValidationEr
         path = _path(document.value, each["loc"])
         grouped.setdefault(path if each["type"] != "missing" else (*path, each["loc"][-1]), []).append(each)
     found = [_diagnostic(shape, document, path, several) for path, several in grouped.items()]
-    deep = [path for path in grouped]  # an error deeper down makes the one about its parent's union needless
+    deep = list(grouped)  # an error deeper down makes the one about its parent's union needless
     kept = [
         diagnostic
         for path, diagnostic in zip(grouped, found, strict=True)
@@ -47,11 +47,13 @@ def _path(value: Any, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Return the part of pydantic's location that is in the document: it adds the names of union members."""
     path: list[str | int] = []
     for part in loc:
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        if isinstance(value, dict) and part in value:
+            value = cast("dict[str | int, Any]", value)[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             value = value[part]
-            path.append(part)
+        else:
+            continue
+        path.append(part)
     return tuple(path)
 
 

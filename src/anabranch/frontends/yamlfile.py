@@ -134,7 +134,7 @@ class _Reader:
         self._next()
         following = self._next()
         if isinstance(following, yaml.DocumentStartEvent):
-            place = Place(self._name, following.start_mark.line + 1)
+            place = Place(self._name, _line(following))
             raise _problem("yaml-syntax", "a second document starts here", "use one file for each", place)
         return Document(self._name, value, self._lines)
 
@@ -174,7 +174,7 @@ class _Reader:
             if type(event) is not yaml.ScalarEvent:
                 self._refuse(event, "a key must be text", "put it in quotation marks")
             key, inner = event.value, (*path, event.value)
-            line = event.start_mark.line + 1
+            line = _line(event)
             if key in found:
                 message = f"`{key}` stands here twice; the other is on line {lines[inner]}"
                 code = "duplicate-step" if path and path[-1] == "steps" else "duplicate-key"
@@ -187,12 +187,16 @@ class _Reader:
         found: list[Any] = []
         while type(event := self._next()) is not yaml.SequenceEndEvent:
             inner = (*path, len(found))
-            self._lines[inner] = event.start_mark.line + 1
+            self._lines[inner] = _line(event)
             found.append(self._node(event, inner))
         return found
 
     def _refuse(self, event: Any, message: str, hint: str) -> None:
-        raise _problem("yaml-syntax", message, hint, Place(self._name, event.start_mark.line + 1))
+        raise _problem("yaml-syntax", message, hint, Place(self._name, _line(event)))
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _scalar(event: Any, name: str) -> Any:
@@ -202,7 +206,7 @@ def _scalar(event: Any, name: str) -> Any:
         if event.tag == "tag:yaml.org,2002:str":
             return text
         message = f"the tag {event.tag} means nothing here"
-        raise _problem("yaml-syntax", message, "remove the tag", Place(name, event.start_mark.line + 1))
+        raise _problem("yaml-syntax", message, "remove the tag", Place(name, _line(event)))
     if not event.implicit[0] or event.style:
         return text
     if text in _WORDS:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from anabranch.model.place import Place
+    from anabranch.model.run import SubStep
 
 
 class AnabranchError(Exception):
@@ -37,6 +38,8 @@ class AnabranchError(Exception):
         self.code = code or self.default_code
         self.hint = hint
         self.place = place
+        self.parts: tuple[SubStep, ...] = ()
+        """Of a step that reports parts, such as dbt models: how each ended."""
 
 
 class UsageError(AnabranchError):

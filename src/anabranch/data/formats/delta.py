@@ -32,7 +32,7 @@ def scan(db: duckdb.DuckDBPyConnection, location: Path) -> duckdb.DuckDBPyRelati
 def _arrow(reader: Any) -> Any:
     import pyarrow as pa
 
-    return pa.RecordBatchReader.from_stream(reader).read_all() if hasattr(reader, "__arrow_c_stream__") else pa.table(reader)
+    return pa.RecordBatchReader.from_stream(reader).read_all()
 
 
 def _table(location: Path) -> Any:

@@ -71,9 +71,7 @@ def _jsonl(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, names: str, hive: s
 
 def no_rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
     """Return no rows, with the promised columns."""
-    columns = ", ".join(
-        f"NULL::{sql_type(column.type) if column.type else 'VARCHAR'} AS {quote(column.name)}" for column in spec.columns
-    )
+    columns = ", ".join(f"NULL::{sql_type(column.type or 'string')} AS {quote(column.name)}" for column in spec.columns)
     return db.sql(f"SELECT {columns or 'NULL AS empty'} WHERE false")
 
 

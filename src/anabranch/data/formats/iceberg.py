@@ -56,9 +56,11 @@ def publish(rows: Path, storage: Path, spec: DatasetSpec, *, append: bool, publi
     if not catalogue.table_exists(name):
         catalogue.create_table(name, schema=data.schema, location=(storage / spec.location).as_uri())
     table = catalogue.load_table(name)
-    if any(each.summary and each.summary.get(MARK) == publication for each in table.snapshots()):
+    if any((each.summary or {}).get(MARK) == publication for each in table.snapshots()):
         return
     with table.update_schema() as update:
         update.union_by_name(data.schema)
     # Overwriting nothing would warn that there is nothing to delete.
-    (table.append if append or table.current_snapshot() is None else table.overwrite)(data, snapshot_properties={MARK: publication})
+    (table.append if append or table.current_snapshot() is None else table.overwrite)(
+        data, snapshot_properties={MARK: publication}
+    )

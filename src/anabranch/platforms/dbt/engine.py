@@ -50,9 +50,9 @@ class DbtEngine:
             failed = error
         parts = tuple(_parts(target / "run_results.json"))
         if failed is not None:
-            error = _failure(parts, failed)
-            error.parts = parts  # type: ignore[attr-defined]
-            raise error
+            broken = _failure(parts, failed)
+            broken.parts = parts
+            raise broken
         return Result(returned(context, task), parts)
 
 
