@@ -120,7 +120,8 @@ def test_delays_by_age(tables: Tables) -> None:
         tables.rows(
             "SELECT p.year - p.year % 10 AS decade, count(DISTINCT p.tailnum), count(*), "
             "sum(arr_delay) / count(arr_delay) FROM planes p, flights f "
-            "WHERE p.tailnum = f.tailnum AND p.year IS NOT NULL AND dep_time IS NOT NULL GROUP BY decade ORDER BY decade"
+            "WHERE p.tailnum = f.tailnum AND p.year IS NOT NULL AND dep_time IS NOT NULL "
+            "GROUP BY decade ORDER BY decade"
         ),
     )
 
