@@ -12,7 +12,7 @@ from anabranch.platforms.spark import install
 from anabranch.platforms.spark.engine import command, settings, variables
 
 HERE = SparkCall("jobs/clean.py", ("--in", "${in.legs}"), conf=(("spark.app.name", "mine"), ("spark.x", "${in.legs}")))
-CONTEXT = Context({"in.legs": "/data/my legs"}, {}, {})
+CONTEXT = Context({"in.legs": "/my legs"}, {}, {})
 JAVA = SparkCall("app.jar", (), "yarn", main_class="org.acme.Clean", jars=("a.jar", "b.jar"))
 
 
@@ -112,8 +112,7 @@ def test_a_cluster_elsewhere_gets_no_address_and_no_path_of_this_machine(
     [
         (
             HERE,
-            "--master local[*] --conf spark.app.name=mine --conf spark.x=/data/my\0legs "
-            "jobs/clean.py --in /data/my\0legs",
+            "--master local[*] --conf spark.app.name=mine --conf spark.x=/my\0legs jobs/clean.py --in /my\0legs",
         ),
         (JAVA, "--master yarn --class org.acme.Clean --jars a.jar,b.jar app.jar"),
     ],
