@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from anabranch.model.dataset import Ingestion
@@ -79,10 +78,11 @@ def _writers(pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
 def own_locations(subject: Subject) -> list[Diagnostic]:
     """Each dataset lies below the storage root, in a place of its own."""
     found: list[Diagnostic] = []
-    taken: dict[PurePosixPath, str] = {}
+    taken: dict[str, str] = {}
     for spec in subject.pipeline.datasets:
-        path = PurePosixPath(spec.location.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or "://" in spec.location or path.parts[:1] in {(OURS,), ()}:
+        path = "/".join(part for part in spec.location.replace("\\", "/").split("/") if part != ".")
+        parts = path.split("/")
+        if path.startswith("/") or ".." in parts or ":" in parts[0] or parts[0] in {OURS, ""}:
             message = f"dataset `{spec.name}` lies at `{spec.location}`, outside of the storage"
             hint = "write a path relative to the storage root, without `..`"
             found.append(Diagnostic("path-escape", message, hint, spec.place))
@@ -92,7 +92,9 @@ def own_locations(subject: Subject) -> list[Diagnostic]:
             found.append(Diagnostic("same-location", message, "give one of them another path", spec.place))
         taken[path] = spec.name
     for path, name in taken.items():
-        for parent in path.parents:
+        parent = path
+        while "/" in parent:
+            parent = parent.rpartition("/")[0]
             if parent in taken:
                 place = subject.pipeline.dataset_by_name[name].place
                 message = f"dataset `{name}` lies inside dataset `{taken[parent]}`"

@@ -76,21 +76,21 @@ def fingerprint(pipe: pipeline.Pipeline) -> str:
 
 def encode(value: object, *, places: bool = True) -> Any:
     """Return a model value as JSON-ready data."""
-    if value is None or type(value) in {str, int, float, bool}:
+    kind = type(value)
+    if kind in _PLAIN:
         return value
     if isinstance(value, tuple | list):
-        return [encode(item, places=places) for item in value]
+        return [item if type(item) in _PLAIN else encode(item, places=places) for item in value]
     if isinstance(value, dict):
         return {key: encode(item, places=places) for key, item in value.items()}
     if isinstance(value, Enum):
         return value.value
-    kind = type(value)
     data: dict[str, Any] = {"is": kind.__name__} if kind in _union_members() else {}
     for name, default in _defaults(kind):
         item = getattr(value, name)
-        if item == default or (name == "place" and not places):
+        if item is default or item == default or (name == "place" and not places):
             continue
-        data[name] = encode(item, places=places)
+        data[name] = item if type(item) in _PLAIN else encode(item, places=places)
     return data
 
 
@@ -100,6 +100,7 @@ def decode(kind: type[T], data: Any) -> T:
     return result
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
 _MISSING = object()
 
 
