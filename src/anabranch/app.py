@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
+from anabranch.model.dataset import Ingestion
 from anabranch.model.errors import ConflictError, InvalidProject, NotFoundError, Severity, UsageError, closest
 from anabranch.model.graph import select
 from anabranch.model.run import RunState
@@ -164,7 +165,7 @@ class Project:
         from anabranch import check
 
         chosen = list(self.pipelines.values()) if pipeline is None else [self.pipeline(pipeline)]
-        return check.project(chosen, self.root, _binder())
+        return check.project(chosen, self.root, _binder(), self.datasets)
 
     def run(  # noqa: PLR0913 - one keyword for each option of the verb
         self,
@@ -354,16 +355,29 @@ class Project:
         return found
 
     def _changed_since(self, pipeline: Pipeline, earlier: Run) -> set[StepId]:
-        """Return the steps whose outputs are not those any more that the run made."""
+        """Return the steps whose outputs are not those any more that the run made, or whose raw inputs have changed.
+
+        An incremental input is no reason: the step has had its rows, and gets the new ones when the pipeline runs next.
+        """
         from anabranch.data.describe import current_version
 
-        return {
-            step.id
-            for step in pipeline.steps
-            for told in (earlier.step_by_id[step.id].writes if step.id in earlier.step_by_id else ())
-            if told.dataset in pipeline.dataset_by_name
-            and current_version(self.storage, pipeline.dataset_by_name[told.dataset]) != told.version
-        }
+        specs, writers = pipeline.dataset_by_name, pipeline.writer_of
+        changed: set[StepId] = set()
+        for step in pipeline.steps:
+            told = earlier.step_by_id.get(step.id)
+            if told is None:
+                continue
+            raw = [
+                port
+                for port in told.reads
+                if port.dataset not in writers
+                and port.dataset in specs
+                and specs[port.dataset].ingestion is Ingestion.FULL
+            ]
+            made = [port for port in told.writes if port.dataset in specs]
+            if any(current_version(self.storage, specs[port.dataset]) != port.version for port in (*made, *raw)):
+                changed.add(step.id)
+        return changed
 
     @property
     def _place(self) -> Place:

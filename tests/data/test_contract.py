@@ -65,7 +65,7 @@ def test_all_breaches_are_told_at_once_and_sensitive_values_never(begin: Begin) 
     spec = DatasetSpec("d", columns=SPEC.columns, primary_key=("pin",))
     frame = pl.DataFrame({"id": [1, 2], "name": ["a", None], "pin": ["4711", "4711"]})
     error = breach(begin, spec, frame)
-    assert "is null in 1 rows" in error.message
+    assert "is null in 1 row:" in error.message
     assert "(pin='4711')" not in error.message
     assert "***" in error.message
 

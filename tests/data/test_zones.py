@@ -23,7 +23,7 @@ NINE = datetime(2024, 5, 1, 9, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "given, said",
-    [([NINE, NINE], r"not unique for 1 keys: \(at=.2024-05-01 09:00:00\+00"), ([NINE, None], "is null in 1 rows")],
+    [([NINE, NINE], r"not unique for 1 key: \(at=.2024-05-01 09:00:00\+00"), ([NINE, None], "is null in 1 row")],
 )
 def test_a_broken_key_that_is_a_time_with_a_zone_is_named(begin: Begin, given: list[object], said: str) -> None:
     staging = begin([], [HOURS])

@@ -65,3 +65,19 @@ def test_a_failing_model_is_named_with_dbts_message(tmp_path: Path) -> None:
     told = anabranch(root, "run", code=4, ANABRANCH_DBT=str(DBT))
     assert "model stg_orders" in told
     assert "amount" in told
+
+
+def test_what_stops_dbt_early_is_told_with_file_and_line(tmp_path: Path) -> None:
+    """A template that is not one; nothing ran, so nothing is told of models."""
+    root = write(project(tmp_path, "id\n1\n"), {"shop/models/stg_orders.sql": "select\n{{ nope( }}\n"})
+    told = anabranch(root, "run", code=4, ANABRANCH_DBT=str(DBT))
+    assert "shop/models/stg_orders.sql:2" in told
+    assert "Compilation Error in model stg_orders" in told
+
+
+def test_a_selector_that_selects_nothing_is_told(tmp_path: Path) -> None:
+    """Dbt itself would end well."""
+    root = project(tmp_path, "id,customer,amount\n1,ann,10\n")
+    spec = (root / "shop.yaml").read_text().replace("{project: shop}", "{project: shop, select: 'tag:nightly'}")
+    told = anabranch(write(root, {"shop.yaml": spec}), "run", code=4, ANABRANCH_DBT=str(DBT))
+    assert "`tag:nightly` selects nothing" in told

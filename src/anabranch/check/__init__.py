@@ -12,7 +12,7 @@ from anabranch.check.subject import Binder, Subject
 from anabranch.model.errors import Diagnostic, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from anabranch.model.pipeline import Pipeline
@@ -40,15 +40,20 @@ RULES: tuple[Callable[[Subject], list[Diagnostic]], ...] = (
 )
 
 
-def project(pipelines: Sequence[Pipeline], root: Path, bind: Binder | None = None) -> tuple[Diagnostic, ...]:
+def project(
+    pipelines: Sequence[Pipeline], root: Path, bind: Binder | None = None, registry: Iterable[str] = ()
+) -> tuple[Diagnostic, ...]:
     """Return everything that is wrong or doubtful, each finding once, in the order of files and lines.
 
     Args:
         pipelines: those to check, together: two of them must not write one dataset.
         root: the project's root, to look for files that calls name.
         bind: binds a query to tables without rows; None where no engine is installed for it.
+        registry: names of all datasets of the project, for hints.
     """
-    found = [finding for each in pipelines for rule in RULES for finding in rule(Subject(each, root, bind))]
+    names = frozenset(registry)
+    subjects = [Subject(each, root, bind, names) for each in pipelines]
+    found = [finding for subject in subjects for rule in RULES for finding in rule(subject)]
     found += data.one_writer_in_all(pipelines)
     return tuple(sorted(dict.fromkeys(found), key=_position))
 

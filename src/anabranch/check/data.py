@@ -24,7 +24,7 @@ def known_datasets(subject: Subject) -> list[Diagnostic]:
         Diagnostic(
             "unknown-dataset",
             f"step `{step.id}` {verb} `{port.dataset}`, and no dataset is named so",
-            closest(port.dataset, known),
+            closest(port.dataset, subject.registry.union(known)),
             port.place or step.place,
         )
         for step in subject.pipeline.steps

@@ -80,7 +80,7 @@ def params(subject: Subject) -> list[Diagnostic]:
         texts = [*param.choices, *([] if param.default is None else [param.default])]
         for text in texts:
             if not _fits(param, text):
-                message = f"param `{param.name}` is a {param.type}, and `{text}` is not"
+                message = f"param `{param.name}` must be of type {param.type}, and `{text}` is not"
                 found.append(Diagnostic("bad-param", message, "correct the default or the type", param.place))
         if param.choices and param.default is not None and param.default not in param.choices:
             message = f"param `{param.name}`: its default `{param.default}` is none of its choices"

@@ -30,3 +30,5 @@ class Subject:
     pipeline: Pipeline
     root: Path
     bind: Binder | None = None
+    registry: frozenset[str] = frozenset()
+    """Names of all datasets of the project."""

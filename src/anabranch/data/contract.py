@@ -104,7 +104,7 @@ def _nulls(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> tuple[int, l
         if count:
             rows = _rows(spec, relation, f"{quote(name)} IS NULL")
             why = "part of the primary key" if name in spec.primary_key else "promised not to be null"
-            text = f"column `{name}`, {why}, is null in {count:,} rows: {rows}"
+            text = f"column `{name}`, {why}, is null in {count:,} {'row' if count == 1 else 'rows'}: {rows}"
             found.append(Breach("null-value", text, "drop these rows or fill them in, or allow null"))
     return int(counts[0]), found
 
@@ -129,7 +129,8 @@ def _duplicates(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> list[Br
         f"{_key(spec, row[:-2])} in rows {', '.join(map(str, row[-1]))}{' and more' if row[-2] > SHOWN else ''}"
         for row in twice
     )
-    text = f"primary key ({', '.join(spec.primary_key)}) is not unique for {total:,} keys: {shown}"
+    count = f"{total:,} {'key' if total == 1 else 'keys'}"
+    text = f"primary key ({', '.join(spec.primary_key)}) is not unique for {count}: {shown}"
     return [Breach("duplicate-key", text, "remove the duplicates, or name more columns in primary_key")]
 
 

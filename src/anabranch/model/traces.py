@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from anabranch.model.place import Place
 
 _OURS = str(Path(__file__).parent.parent)
+_IMPORTING = ("<frozen", importlib.__file__)
 _LIBRARY = tuple({sys.prefix, sys.base_prefix, sys.exec_prefix})
 
 
@@ -25,7 +27,9 @@ def user_trace(error: BaseException, root: str) -> str:
     lines: list[str] = []
     chain: BaseException | None = error
     while chain is not None:
-        frames = [f for f in traceback.extract_tb(chain.__traceback__) if not f.filename.startswith((_OURS, "<frozen"))]
+        frames = [
+            f for f in traceback.extract_tb(chain.__traceback__) if not f.filename.startswith((_OURS, *_IMPORTING))
+        ]
         mine = [f for f in frames if _is_users(f.filename, root)]
         others = [f for f in frames if f not in mine]
         lines.append("".join(traceback.format_exception_only(chain)).rstrip())

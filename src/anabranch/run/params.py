@@ -61,7 +61,7 @@ def canonical(param: Param, value: object) -> str:
     try:
         shown = _parse(param.type, text)
     except (ValueError, KeyError):
-        message = f"param `{param.name}` is a {param.type}, and `{text}` is not"
+        message = f"param `{param.name}` must be of type {param.type}, and `{text}` is not"
         raise UsageError(message, code="bad-param", hint=f"-p {param.name}={_EXAMPLES[param.type]}") from None
     if param.choices and shown not in param.choices:
         message = f"param `{param.name}` cannot be `{shown}`"

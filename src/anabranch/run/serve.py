@@ -43,6 +43,7 @@ def logged(task: Task, log: str, perform: Callable[[Task], Outcome], secrets: Ca
     with _output(log, Redactor(hidden)) as redactor:
         outcome = perform(task)
         if isinstance(outcome, Broken) and outcome.failure.trace:
+            sys.stdout.flush()  # what the step printed comes before what it died of
             print(outcome.failure.trace, file=sys.stderr)  # noqa: T201 - the log is the step's output
     return redactor.outcome(outcome) if hidden else outcome
 

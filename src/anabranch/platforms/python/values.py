@@ -35,7 +35,7 @@ def decode(value: Json, annotation: Any, port: str) -> object:
     try:
         return msgspec.convert(value, annotation, dec_hook=_decode_other)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
-        message = f"the value of `{port}` is not a {_show(annotation)}: {error}"
+        message = f"the value of `{port}` does not fit {_show(annotation)}: {error}"
         hint = "compare what the step before returns, or the trigger's event, with the annotation"
         raise StepError(message, code="bad-value", hint=hint) from error
 
