@@ -39,16 +39,21 @@ def start(argv: Sequence[str], *, folder: Path, environment: Mapping[str, str], 
     sys.stderr.flush()
     command = [str(folder / argv[0]) if "/" in argv[0] else argv[0], *argv[1:]]
     try:
-        code = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=folder,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            check=False,
             preexec_fn=dying_with(os.getpid()),  # one system call
-        ).returncode
+        )
     except OSError as error:
         raise _not_started(argv[0], folder, error) from None
+    try:
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     if code:
         raise ended_badly(name or Path(argv[0]).name, code)
 
