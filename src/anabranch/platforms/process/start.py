@@ -44,7 +44,7 @@ def start(argv: Sequence[str], *, folder: Path, environment: Mapping[str, str], 
             cwd=folder,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            preexec_fn=dying_with(os.getpid()),  # one system call
+            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - no more than one system call
         )
     except OSError as error:
         raise _not_started(argv[0], folder, error) from None
