@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import NotFoundError
+from anabranch.store.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,11 +139,12 @@ class CodeStore:
         """Write a file so that it is either whole or not there; what is addressed by content is written once."""
         if path.name != "index.json" and path.exists():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, made = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-        with os.fdopen(fd, "wb") as file:
-            file.write(body)
-        Path(made).replace(path)
+        with told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd, made = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+            with os.fdopen(fd, "wb") as file:
+                file.write(body)
+            Path(made).replace(path)
 
 
 def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import ConflictError
+from anabranch.store.told import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,9 @@ class FileLock:
 
     def try_acquire(self, note: str = "") -> bool:
         """Take the lock if nobody has it, and leave the note for those who ask."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with told(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

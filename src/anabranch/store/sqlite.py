@@ -11,9 +11,10 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anabranch.model import codec
-from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError, closest
+from anabranch.model.errors import ConflictError, NotFoundError, UsageError, closest
 from anabranch.model.run import Event, Recorded, Run, RunEnded, RunId, RunState, fold
 from anabranch.store.locks import FileLock
+from anabranch.store.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -194,11 +195,11 @@ class SqliteRunStore:
         return self._connection
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with _told(self.path):
+        with told(self.path):
             return self._open().execute(query, values).fetchall()
 
     def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        with _told(self.path):
+        with told(self.path):
             db = self._open()
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -245,33 +246,3 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         except BaseException:
             db.execute("ROLLBACK")
             raise
-
-
-class _told:  # noqa: N801 - reads as a phrase
-    """Turn SQLite's errors into ours: where, what, one thing to try."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
-            text = str(error)
-            hint = next((hint for part, hint in _HINTS.items() if part in text), "anabranch doctor")
-            message = f"the store {self._path}: {text}"
-            raise AnabranchError(message, code="store-failed", hint=hint) from error
-        if isinstance(error, OSError):
-            message = f"the store {self._path}: {error.strerror or error}"
-            raise AnabranchError(message, code="store-failed", hint="make its folder writable") from error
-
-
-_HINTS = {
-    "full": "free disk space, then run the same command again",
-    "readonly": "make the folder writable",
-    "unable to open": "make the folder writable",
-    "locked": "another process writes for more than 30 s: look at `anabranch runs list`",
-    "malformed": "move the file away: published data is not touched, only the history of runs is lost",
-    "not a database": "move the file away: published data is not touched, only the history of runs is lost",
-}
