@@ -73,7 +73,7 @@ def test_all_breaches_are_told_at_once_and_sensitive_values_never(begin: Begin) 
 @pytest.mark.parametrize(
     "form, text, words",
     [
-        (Format.CSV, "id,name,pin\n1,a,x\nzwei,b,y\n", ["Line: 3", "zwei"]),
+        (Format.CSV, "id,name,pin\n1,a,x\nzwei,b,y\n", ["line 3", "zwei"]),
         (Format.JSONL, '{"id":1,"name":"a","pin":"x"}\n{"id":"zwei","name":"b","pin":"y"}\n', ["line 2", "zwei"]),
     ],
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import contract, disk, stored
-from anabranch.data.duck import connect, fetched, quote, reading, sql_type
+from anabranch.data.duck import connect, fetched, quote, sql_type
 from anabranch.data.formats import files
 from anabranch.model.dataset import DatasetSpec, Format
 
@@ -25,19 +26,28 @@ SHOWN = 5
 _SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".json": Format.JSONL, ".parquet": Format.PARQUET}
 
 
-def _rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, table: Table, root: Path, scratch: Path) -> str:
-    """Return a query for the rows that a test gives; promised columns that it leaves out are null."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The rows that a test gives, as a file of their own."""
+
+    shape: DatasetSpec
+    path: Path
+
+    def scan(self, db: duckdb.DuckDBPyConnection) -> str:
+        """Return a query for the rows."""
+        files.scan(db, self.shape, self.path).create_view("given", replace=True)
+        return "SELECT * FROM given"
+
+
+def _given(spec: DatasetSpec, table: Table, root: Path, scratch: Path) -> _Given:
     if table.file:
         path = root / table.file
-        shape = replace(spec, format=_SUFFIXES.get(path.suffix, Format.CSV), partition_by=())
-        files.scan(db, shape, path).create_view("given", replace=True)
+        form = _SUFFIXES.get(path.suffix, Format.CSV)
     else:
-        path = scratch / f"{disk.escape(spec.name)}.given.jsonl"
+        path, form = scratch / f"{disk.escape(spec.name)}.given.jsonl", Format.JSONL
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(dict(row)) + "\n" for row in table.rows), encoding="utf-8")
-        shape = replace(spec, format=Format.JSONL, partition_by=())
-        files.scan(db, shape, path).create_view("given", replace=True)
-    return "SELECT * FROM given"
+    return _Given(replace(spec, format=form, partition_by=()), path)
 
 
 def seed(storage: Path, spec: DatasetSpec, table: Table, root: Path) -> None:
@@ -50,8 +60,9 @@ def seed(storage: Path, spec: DatasetSpec, table: Table, root: Path) -> None:
     db = connect()
     scratch = storage / disk.OURS / "seed"
     try:
-        with reading(spec.name, table.file or "the test's rows"):
-            query = _rows(db, spec, table, root, scratch)
+        given = _given(spec, table, root, scratch)
+        with stored.reading(db, given.shape, given.path):
+            query = given.scan(db)
             have = db.sql(query).columns
             missing = [column for column in spec.columns if column.name not in have]
             if missing:
@@ -62,7 +73,11 @@ def seed(storage: Path, spec: DatasetSpec, table: Table, root: Path) -> None:
                 query = f"SELECT *, {extra} FROM ({query})"
             absent = {column.name for column in missing}
             left_out = tuple(replace(each, nullable=each.nullable or each.name in absent) for each in spec.columns)
-            _, breaches = contract.check(replace(spec, columns=left_out), lambda: db.sql(query))
+            _, breaches = contract.check(
+                replace(spec, columns=left_out),
+                lambda: db.sql(query),
+                partial(files.bad_values, db, given.shape, given.path),
+            )
             contract.raise_for([(spec, breach) for breach in breaches])
             location = stored.locate(storage, spec)
             if spec.format in {Format.DELTA, Format.ICEBERG}:
@@ -93,8 +108,9 @@ def compare(storage: Path, spec: DatasetSpec, expected: Table, root: Path, toler
         return (f"dataset `{spec.name}` was not written",)
     db = connect()
     try:
-        with reading(spec.name, expected.file or "the test's rows"):
-            query = _rows(db, spec, expected, root, storage / disk.OURS / "seed")
+        given = _given(spec, expected, root, storage / disk.OURS / "seed")
+        with stored.reading(db, given.shape, given.path):
+            query = given.scan(db)
             names = db.sql(query).columns
             have = stored.scan(db, storage, spec)
             missing = [name for name in names if name not in have.columns]
@@ -106,8 +122,8 @@ def compare(storage: Path, spec: DatasetSpec, expected: Table, root: Path, toler
             kinds = dict(zip(have.columns, have.types, strict=True))
             columns = ", ".join(fetched(name, kinds[name]) for name in names)
             wanted = db.sql(f"SELECT {columns} FROM (SELECT {_cast(names, kinds)} FROM ({query}))").fetchall()
-            given = have.project(columns).fetchall()
-        return _differences(spec, names, wanted, given, tolerance)
+            found = have.project(columns).fetchall()
+        return _differences(spec, names, wanted, found, tolerance)
     finally:
         db.close()
 

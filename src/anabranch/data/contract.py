@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from anabranch.data.duck import fetched, first_lines, quote, schema
+from anabranch.data.formats.exact import MARK
 from anabranch.model.dataset import Format
 from anabranch.model.errors import ContractError, closest
 
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from anabranch.model.columns import Column
     from anabranch.model.dataset import DatasetSpec
+
+BadValues: TypeAlias = "list[tuple[Column, int, list[tuple[str, str]]]]"
+"""Columns with values that are not of their promised type: how many, and the first of them by place."""
 
 SHOWN = 5
 """Rows that a message names."""
@@ -63,12 +69,15 @@ def _same(given: str, wanted: str) -> bool:
     return given == wanted or (wanted == "json" and given in {"string", "JSON"})
 
 
-def check(spec: DatasetSpec, scan: Callable[[], duckdb.DuckDBPyRelation]) -> tuple[int, list[Breach]]:
+def check(
+    spec: DatasetSpec, scan: Callable[[], duckdb.DuckDBPyRelation], bad: Callable[[], BadValues] | None = None
+) -> tuple[int, list[Breach]]:
     """Check data against its dataset's contract.
 
     Args:
         spec: what is promised.
         scan: gives the rows.
+        bad: finds the values of text that are not of their promised type.
 
     Returns:
         The number of rows, and every breach found.
@@ -82,8 +91,31 @@ def check(spec: DatasetSpec, scan: Callable[[], duckdb.DuckDBPyRelation]) -> tup
             return 0, found
         rows, nulls = _nulls(spec, relation)
     except duckdb.Error as error:
-        return 0, [Breach("bad-value", first_lines(error), "mend the value, or promise another type")]
+        hint = "mend the value, or promise another type"
+        if bad is not None and MARK in str(error):
+            return 0, [Breach("bad-value", text, hint) for text in bad_texts(bad())]
+        return 0, [Breach("bad-value", discreet(spec, first_lines(error)), hint)]
     return rows, [*found, *nulls, *_duplicates(spec, relation)]
+
+
+def bad_texts(found: BadValues) -> list[str]:
+    """Say which values are not of their promised type, a line for each column; never those of sensitive columns."""
+    texts: list[str] = []
+    for column, count, rows in found:
+        shown = "; ".join(place + ("" if column.sensitive else f" {_short(value)}") for place, value in rows)
+        many = "1 row" if count == 1 else f"{count:,} rows"
+        texts.append(f"column `{column.name}` is not exactly {column.type} in {many}: {shown}")
+    return texts
+
+
+def discreet(spec: DatasetSpec, text: str) -> str:
+    """Return a message of DuckDB's, without the values it quotes where a column is sensitive."""
+    hidden = any(column.sensitive for column in spec.columns)
+    return re.sub(r"(\"[^\"]*\"|value [^ ]+)", "***", text) if hidden else text
+
+
+def _short(value: str, most: int = 60) -> str:
+    return repr(value) if len(value) <= most else f"{value[:most]!r}..."
 
 
 def _nulls(spec: DatasetSpec, relation: duckdb.DuckDBPyRelation) -> tuple[int, list[Breach]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import frames, stored
-from anabranch.data.duck import connect, reading, schema
+from anabranch.data.duck import connect, schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def describe(storage: Path, spec: DatasetSpec) -> Description:
     db = connect()
     try:
         relation = stored.scan(db, storage, spec)
-        with reading(spec.name, location):
+        with stored.reading(db, spec, location):
             rows = relation.aggregate("count(*)").fetchall()[0][0]
         return Description(
             exists=True,
@@ -73,8 +73,9 @@ def read_dataset(storage: Path, spec: DatasetSpec, annotation: Any = "polars.Dat
         raise StepError(message, code="missing-input", hint="run the pipeline that writes it")
     if frames.name_of(annotation) in {"pathlib.Path", "builtins.str"}:
         return annotation(location)
-    with reading(spec.name, location):
-        relation = stored.scan(connect(), storage, spec)
+    db = connect()
+    with stored.reading(db, spec, location):
+        relation = stored.scan(db, storage, spec)
         if frames.name_of(annotation) == "polars.DataFrame":
             # By way of Arrow: DuckDB 2.0 prints pages of "leaked instance" at exit when polars reads a relation itself.
             return relation.pl()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from anabranch.model.columns import split_arguments
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     import duckdb
@@ -134,9 +135,21 @@ def fetched(name: str, kind: Any) -> str:
     return f"CAST({quoted} AS VARCHAR) AS {quoted}" if "WITH TIME ZONE" in str(kind) else quoted
 
 
+def duckdb_error() -> type[Exception]:
+    """Return the class of DuckDB's errors, loaded on use."""
+    import duckdb
+
+    return duckdb.Error
+
+
 @contextmanager
-def reading(dataset: str, location: str | Path) -> Generator[None]:
+def reading(dataset: str, location: str | Path, explain: Callable[[Exception], str] | None = None) -> Generator[None]:
     """Turn DuckDB's errors while it reads a dataset into ours.
+
+    Args:
+        dataset: its name.
+        location: where it lies.
+        explain: says it better than DuckDB.
 
     Raises:
         StepError: `unreadable-input`, with the first lines of what DuckDB says.
@@ -146,12 +159,20 @@ def reading(dataset: str, location: str | Path) -> Generator[None]:
     try:
         yield
     except duckdb.Error as error:
-        message = f"dataset `{dataset}` at {location} cannot be read: {first_lines(error)}"
+        said = explain(error) if explain else first_lines(error)
+        message = f"dataset `{dataset}` at {location} cannot be read: {said}"
         hint = "look at the file: it may be cut short, of another format, or hold values of another type"
-        raise StepError(message, code="unreadable-input", hint=hint) from error
+        raise StepError(message, code="unreadable-input", hint=hint) from None  # it may quote data
+
+
+_LINE = re.compile(
+    r"^Original Line: .*?(?=^(?:Error when|Expected Number|Value with|Invalid unicode|Maximum|Possible|State )|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def first_lines(error: Exception, count: int = 3) -> str:
-    """Return the start of one of DuckDB's messages, without its advice on options."""
-    head = str(error).partition("\n\n")[0]
-    return "; ".join(line.strip() for line in head.splitlines()[:count] if line.strip())
+    """Return the start of one of DuckDB's messages, without its advice on options, and without lines of the data."""
+    text = _LINE.sub("", str(error)).partition("Possible fixes")[0].partition("\n\n")[0]
+    lines = (line.strip() for line in text.splitlines())
+    return "; ".join([line for line in lines if line and not line.startswith("Try setting")][:count])

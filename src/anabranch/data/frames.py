@@ -21,8 +21,8 @@ _ALIASES = {"pl": "polars", "pd": "pandas", "pa": "pyarrow", "DuckDBPyRelation":
 def name_of(annotation: Any) -> str:
     """Return the name of a frame type: its package and its class.
 
-    >>> name_of("pl.DataFrame"), name_of(Path)
-    ('polars.DataFrame', 'pathlib.Path')
+    >>> name_of("pl.DataFrame"), name_of(str)
+    ('polars.DataFrame', 'builtins.str')
     """
     if isinstance(annotation, str):
         head, _, tail = annotation.rpartition(".")

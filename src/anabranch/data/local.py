@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import contract, disk, frames, journal, stored, watermark
-from anabranch.data.duck import connect, quote, reading, schema
+from anabranch.data.duck import connect, quote, schema
 from anabranch.data.formats import files
+from anabranch.data.formats.exact import MARK
 from anabranch.model.call import PythonCall, SqlCall
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion
 from anabranch.model.errors import ContractError, StepError
@@ -126,7 +127,7 @@ class LocalStaging:
     def _slice(self, port: DatasetInput) -> None:
         spec = self._task.dataset(port.dataset)
         path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
-        with disk.told(path):
+        with disk.told(path), stored.reading(self._db, spec, self._storage / spec.location):
             relation = self._relation(port)
             relation.create_view("new_rows", replace=True)
             files.write(self._db, "SELECT * FROM new_rows", spec, path)
@@ -140,7 +141,7 @@ class LocalStaging:
                 self._rows[port.name] = files.no_rows(self._db, spec)
                 return self._rows[port.name]
             relation = stored.scan(self._db, self._storage, spec)
-            with reading(spec.name, self._storage / spec.location):
+            with stored.reading(self._db, spec, self._storage / spec.location):
                 broken = contract.columns(spec, schema(relation))
                 if broken:
                     lines = "; ".join(each.text for each in broken)
@@ -171,7 +172,7 @@ class LocalStaging:
         if kind.startswith("pyspark."):
             return self._spark(wanted)
         spec = self._task.dataset(wanted.dataset)
-        with reading(spec.name, self._storage / spec.location):
+        with stored.reading(self._db, spec, self._storage / spec.location):
             return frames.load(self._relation(wanted), annotation, port)
 
     def _spark(self, port: DatasetInput) -> Any:
@@ -199,7 +200,13 @@ class LocalStaging:
                 query = frames.storable(self._db, query, target.dataset, port)
                 files.write(self._db, query, target.dataset, path)
         except duckdb.Error as error:
-            raise _not_written(error, target) from error
+            for read in self._task.step.reads:  # a query that reads a value which is not as promised fails here
+                spec = self._task.dataset(read.dataset)
+                if MARK in str(error) and files.bad_values(self._db, spec, self._storage / spec.location):
+                    with stored.reading(self._db, spec, self._storage / spec.location):
+                        raise
+            quoting = any(column.sensitive for spec in self._task.datasets for column in spec.columns)
+            raise _not_written(error, target) from (None if quoting else error)
 
     def connection(self) -> object:
         """Return a DuckDB connection with one view per input port."""
@@ -248,7 +255,7 @@ class LocalStaging:
     def _read_stats(self, port: DatasetInput) -> PortStats:
         spec = self._task.dataset(port.dataset)
         relation = self._relation(port)
-        with reading(spec.name, self._storage / spec.location):
+        with stored.reading(self._db, spec, self._storage / spec.location):
             rows = relation.aggregate("count(*)").fetchall()[0][0]
         return PortStats(
             port.name, spec.name, rows, stored.size(self._storage, spec), stored.version(self._storage, spec)
@@ -278,7 +285,9 @@ class LocalStaging:
             if path.is_dir() and not disk.parts(path):  # a partitioned dataset without rows has no folders either
                 counts[name] = 0
                 continue
-            counts[name], found = contract.check(spec, partial(files.scan, self._db, spec, path))
+            counts[name], found = contract.check(
+                spec, partial(files.scan, self._db, spec, path), partial(files.bad_values, self._db, spec, path)
+            )
             breaches += [(target.dataset, breach) for breach in found]
         contract.raise_for(breaches)
         return counts
@@ -290,9 +299,9 @@ class LocalStaging:
             return journal.Move(journal.relative(self._storage, staged), spec)
         if spec.format in _TABLES and not spec.primary_key:
             return journal.Move(journal.relative(self._storage, staged), spec, append=True)
-        old = stored.scan(self._db, self._storage, spec)
+        old = stored.scan(self._db, self._storage, spec, guess=False)
         old.create_view("published", replace=True)
-        files.scan(self._db, self._staged_spec(spec), staged).create_view("fresh", replace=True)
+        files.scan(self._db, self._staged_spec(spec), staged, guess=False).create_view("fresh", replace=True)
         kept = "SELECT * FROM published"
         if spec.primary_key:
             same = " AND ".join(f"published.{quote(name)} = fresh.{quote(name)}" for name in spec.primary_key)
@@ -324,6 +333,7 @@ def _not_written(error: Exception, target: Target) -> StepError:
     if "Read-only file system" in text or "Permission denied" in text:
         message = f"the storage cannot be written, at {target.location}"
         return StepError(message, code="storage-read-only", hint="mount it writable, or set `storage:` elsewhere")
-    message = f"`{target.port.name}` cannot be written as {target.dataset.format}: {text.partition(chr(10))[0]}"
+    said = contract.discreet(target.dataset, text.partition("\n")[0])
+    message = f"`{target.port.name}` cannot be written as {target.dataset.format}: {said}"
     hint = "a value may not fit the promised type, or the format may not hold such a column"
     return StepError(message, code="unstorable-type", hint=hint)

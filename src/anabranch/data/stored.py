@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from anabranch.data import disk
-from anabranch.data.duck import reading
+from anabranch.data import contract, disk, duck
 from anabranch.data.formats import delta, files, iceberg
+from anabranch.data.formats.exact import MARK
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import duckdb
@@ -44,21 +45,38 @@ def exists(storage: Path, spec: DatasetSpec) -> bool:
             return location.exists()
 
 
-def scan(db: duckdb.DuckDBPyConnection, storage: Path, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
-    """Return the rows of a dataset.
+def reading(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path) -> AbstractContextManager[None]:
+    """Turn DuckDB's errors while rows of a dataset are read into ours: rows are named, sensitive values are not.
+
+    Raises:
+        StepError: `unreadable-input`.
+    """
+
+    def explain(error: Exception) -> str:
+        if MARK in str(error) and spec.format in {Format.CSV, Format.JSONL}:
+            return "; ".join(contract.bad_texts(files.bad_values(db, spec, location)))
+        return contract.discreet(spec, duck.first_lines(error))
+
+    return duck.reading(spec.name, location, explain)
+
+
+def scan(
+    db: duckdb.DuckDBPyConnection, storage: Path, spec: DatasetSpec, *, guess: bool = True
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of a dataset; without `guess`, text without a promised type stays as it is written.
 
     Raises:
         StepError: `unreadable-input`.
     """
     location = locate(storage, spec)
-    with reading(spec.name, location):
+    with reading(db, spec, location):
         match spec.format:
             case Format.DELTA:
                 return delta.scan(db, location)
             case Format.ICEBERG:
                 return iceberg.scan(db, storage, spec)
             case _:
-                return files.scan(db, spec, location)
+                return files.scan(db, spec, location, guess=guess)
 
 
 def version(storage: Path, spec: DatasetSpec) -> str:

@@ -5,20 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anabranch.data import disk
-from anabranch.data.duck import literal, quote, sql_type
+from anabranch.data.duck import canonical, literal, quote, sql_type
+from anabranch.data.formats.exact import broken, is_nested, json_number
+from anabranch.data.formats.text import Text, csv_rows, json_rows
 from anabranch.model.dataset import DatasetSpec, Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import duckdb
 
+    from anabranch.model.columns import Column
 
-def scan(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path) -> duckdb.DuckDBPyRelation:
+
+def scan(
+    db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path, *, raw: bool = False, guess: bool = True
+) -> duckdb.DuckDBPyRelation:
     """Return the rows at a location. Promised types are how text is parsed; other columns' types are guessed.
 
+    Args:
+        db: where.
+        spec: the dataset.
+        location: a file, or a folder of part files.
+        raw: leave promised columns of text formats unparsed.
+        guess: without, columns of text formats without a promised type stay as they are written.
+
     Raises:
-        duckdb.Error: the file cannot be read, or a value is not of its promised type (on use).
+        duckdb.Error: the file cannot be read, or a value is not exactly of its promised type (on use).
     """
     files = disk.parts(location)
     if not files:
@@ -30,43 +44,54 @@ def scan(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path) -> du
         typed = {name: kinds[name] for name in spec.partition_by if name in kinds}
         if typed:
             hive += ", hive_types = {" + ", ".join(f"{literal(n)}: {t}" for n, t in typed.items()) + "}"
+    partitions = spec.partition_by if location.is_dir() else ()
+    text = Text(files, partitions, raw, all_text=not guess)
     match spec.format:
         case Format.CSV:
-            return _csv(db, spec, names, hive)
+            return csv_rows(db, spec, f"{names}, {hive}", text)
         case Format.JSONL:
-            return _jsonl(db, spec, names, hive)
+            found = json_rows(db, spec, f"{names}, {hive}", text)
+            return no_rows(db, spec) if found is None else found
         case _:
             return db.sql(f"SELECT * FROM read_parquet({names}, {hive})")
 
 
-def _promised(spec: DatasetSpec, have: list[str]) -> dict[str, str]:
-    return {
-        column.name: sql_type(column.type)
-        for column in spec.columns
-        if column.type and column.name in have and column.name not in spec.partition_by
-    }
+def bad_values(
+    db: duckdb.DuckDBPyConnection, spec: DatasetSpec, location: Path, shown: int = 5
+) -> list[tuple[Column, int, list[tuple[str, str]]]]:
+    """Find the values of a text format that are not exactly of their promised type.
+
+    Returns:
+        For each column with such values: how many, and the first of them with their place: `line 3` where each row
+        has a line of its own, else `row 2`.
+    """
+    if spec.format not in {Format.CSV, Format.JSONL}:
+        return []
+    relation = scan(db, spec, location, raw=True).project("row_number() OVER () AS __row, *")
+    place = _placing(relation, spec, location)
+    found: list[tuple[Column, int, list[tuple[str, str]]]] = []
+    for column in spec.columns:
+        if not column.type or column.type == "string" or column.name not in relation.columns:
+            continue
+        if spec.format is Format.JSONL and (is_nested(column.type) or column.type == "json"):
+            continue
+        wrong = relation.filter(broken(column.name, column.type)).project(f"__row, {quote(column.name)}::VARCHAR")
+        rows = wrong.limit(shown).fetchall()
+        if rows:
+            named = [(place(row), text.removeprefix("?")) for row, text in rows]
+            found.append((column, wrong.aggregate("count(*)").fetchall()[0][0], named))
+    return found
 
 
-def _csv(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, names: str, hive: str) -> duckdb.DuckDBPyRelation:
-    options = f"{names}, header = true, allow_quoted_nulls = false, {hive}"
-    have = db.sql(f"SELECT * FROM read_csv({options}, all_varchar = true)").columns
-    typed = _promised(spec, have)
-    if typed:
-        options += ", types = {" + ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in typed.items()) + "}"
-    return db.sql(f"SELECT * FROM read_csv({options})")
-
-
-def _jsonl(db: duckdb.DuckDBPyConnection, spec: DatasetSpec, names: str, hive: str) -> duckdb.DuckDBPyRelation:
-    options = f"{names}, format = 'newline_delimited', {hive}"
-    guessed = db.sql(f"SELECT * FROM read_json({options}, sample_size = -1)")
-    kinds = {name: str(kind) for name, kind in zip(guessed.columns, guessed.types, strict=True)}
-    if list(kinds) == ["json"] and not spec.column("json"):
-        return no_rows(db, spec)  # DuckDB's stand-in for a file without any object
-    kinds |= _promised(spec, list(kinds))
-    columns = ", ".join(
-        f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items() if name not in spec.partition_by
-    )
-    return db.sql(f"SELECT * FROM read_json({options}, columns = {{{columns}}})")
+def _placing(relation: duckdb.DuckDBPyRelation, spec: DatasetSpec, location: Path) -> Callable[[int], str]:
+    """Return how a row's place is told: by line, where one file has as many lines as rows, and a header."""
+    header = int(spec.format is Format.CSV)
+    if location.is_file():
+        with location.open("rb") as file:
+            lines = sum(1 for _ in file)
+        if lines == relation.aggregate("count(*)").fetchall()[0][0] + header:
+            return lambda row: f"line {row + header}"
+    return lambda row: f"row {row}"
 
 
 def no_rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
@@ -78,6 +103,10 @@ def no_rows(db: duckdb.DuckDBPyConnection, spec: DatasetSpec) -> duckdb.DuckDBPy
 def write(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, location: Path) -> None:
     """Write the rows of a query to a location where nothing lies yet."""
     location.parent.mkdir(parents=True, exist_ok=True)
+    if spec.format is Format.JSONL:
+        relation = db.sql(query)
+        chosen = [json_number(n, canonical(k)) for n, k in zip(relation.columns, relation.types, strict=True)]
+        query = f"SELECT {', '.join(chosen)} FROM ({query})"
     options = {
         Format.CSV: "FORMAT csv, HEADER",
         Format.JSONL: "FORMAT json",
