@@ -94,6 +94,11 @@ class Retry:
     max_delay: float = 300.0
     jitter: float = 0.1
 
+    def __post_init__(self) -> None:
+        """Hold delays as floats, however they were written: 2 and 2.0 are one pipeline."""
+        for name in ("delay", "backoff", "max_delay", "jitter"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+
     def wait(self, failures: int, random: float) -> float:
         """Return the seconds to wait after that many failures; `random` lies in 0 to 1.
 
