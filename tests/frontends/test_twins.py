@@ -27,7 +27,8 @@ PYTHON = """
     clean = Dataset("clean", stage="cleaned", partition_by=["k"], columns=["k"])
     last = Dataset("last", stage="final", format="jsonl", path="final/here.jsonl")
 
-    @step(reads=raw.needs("k"), writes=clean, retry=Retry(attempts=3, delay=2), timeout="5m", requirements=["six==1.17.0"])
+    @step(reads=raw.needs("k"), writes=clean, retry=Retry(attempts=3, delay=2), timeout="5m",
+          requirements=["six==1.17.0"])
     def tidy(raw: Path, clean: Path, day: date) -> None:
         "Tidy up."
     @step
@@ -45,7 +46,8 @@ PYTHON = """
     p = pipeline("p", [tidy, first >> [left, right] >> join, left >> gather, finish],
                  schedule="0 6 * * *", timezone="Europe/Berlin",
                  params={"day": date(2013, 1, 5), "n": Param(int, choices=(1, 2))})
-    q = pipeline("q", [sql("s", file="q.sql", reads=raw, writes="clean"), spark("t", "j.py", ["${in.clean}"], reads="clean")],
+    q = pipeline("q", [sql("s", file="q.sql", reads=raw, writes="clean"),
+                       spark("t", "j.py", ["${in.clean}"], reads="clean")],
                  trigger=S3ObjectCreated("inbox", suffix=".json"))
     """
 SPEC_P = """
