@@ -7,6 +7,7 @@ import json
 import socket
 import sqlite3
 import time
+import weakref
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -192,6 +193,7 @@ class SqliteRunStore:
                 db.close()
                 raise
             self._connection = db
+            weakref.finalize(self, db.close)  # also when the interpreter ends
         return self._connection
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
