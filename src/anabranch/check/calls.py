@@ -95,7 +95,7 @@ def distinct_names(subject: Subject) -> list[Diagnostic]:
         for ports in (step.inputs, step.outputs):
             seen: dict[str, str] = {}
             for port in ports:
-                variable = re.sub(r"\W", "_", port.name).upper()
+                variable = re.sub(r"\W", "_", port.name, flags=re.ASCII).upper()
                 if variable in seen:
                     message = f"step `{step.id}`: ports `{seen[variable]}` and `{port.name}` have one name"
                     hint = "name one port otherwise: {port: dataset}"
