@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import StepError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 OURS = "_anabranch"
 """The folder below a storage root that holds staging, journals and watermarks."""
 
+_TRIES = 100
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small file so that after a crash it is there whole, or as it was before."""
@@ -28,6 +30,15 @@ def write_json(path: Path, value: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     rename(fresh, path)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, also while others remove parents that are empty."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def rename(source: Path, target: Path) -> None:

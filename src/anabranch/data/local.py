@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class LocalStaging:
         for target in self.targets.values():
             stored.locate(self._storage, target.dataset)
         with disk.told(self._storage):
-            (self._folder / "out").mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self._folder / "out")
         if not isinstance(self._task.step.call, PythonCall | SqlCall):
             for port in self._task.step.reads:
                 if self._is_cut(port):
@@ -320,9 +321,8 @@ class LocalStaging:
         """Delete whatever the attempt staged and did not publish."""
         self._close_database()
         disk.remove(self._folder)
-        run = self._folder.parent
-        if run.is_dir() and not any(run.iterdir()):
-            run.rmdir()
+        with suppress(OSError):  # other steps of the run have theirs in it
+            self._folder.parent.rmdir()
 
 
 def _not_written(error: Exception, target: Target) -> StepError:
