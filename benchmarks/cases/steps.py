@@ -22,7 +22,7 @@ import time
 from anabranch import Project
 class Lines:
     def report(self, recorded):
-        print(recorded.event)
+        print(recorded.seq, type(recorded.event).__name__, getattr(recorded.event, "step", ""))
 project = Project.load(".")
 began = time.perf_counter()
 assert project.run("p", reporter=Lines()).ok

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from anabranch.model import codec
@@ -33,7 +34,6 @@ from anabranch.run.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from anabranch.model.pipeline import Json, StepId
     from anabranch.model.run import Recorded
@@ -77,6 +77,7 @@ class Runner:
         """
         self._plan, self._pool, self._store, self._reporter = plan, pool, store, reporter
         self._root, self._storage, self._folder, self._draw = root, storage, folder, draw
+        self._logs = str(folder / "logs")
         self._schedule = Schedule(plan.pipeline, plan.chosen, plan.reused)
         self._values: dict[StepId, Json] = {step: told.value for step, (_, told) in plan.reused.items()}
         self._attempts: dict[StepId, int] = {}
@@ -94,6 +95,8 @@ class Runner:
     def run(self) -> RunState:
         """Run to the end; return how it ended."""
         plan = self._plan
+        with suppress(OSError):  # the store says it better
+            Path(self._logs).mkdir(parents=True, exist_ok=True)
         first = RunStarted(
             plan.pipeline.name,
             self._schedule.steps,
@@ -171,7 +174,7 @@ class Runner:
             attempt,
             str(self._root),
             str(self._storage),
-            str(self._folder / "scratch" / f"{file_name(step_id)}.{attempt}"),
+            f"{self._folder}/scratch/{file_name(step_id)}.{attempt}",
             plan.namespace,
             tuple(pipeline.dataset_by_name[name] for name in sorted(names)),
             pipeline.params,
@@ -189,7 +192,7 @@ class Runner:
             key = self._selector.get_map().get(worker.sock)
             if key is None:
                 self._selector.register(worker.sock, selectors.EVENT_READ, worker)
-            worker.send(task, str(log_file(self._folder, task.step.id, task.attempt)))
+            worker.send(task, f"{self._logs}/{file_name(task.step.id)}.{task.attempt}.log")
             self._sent[worker] = time.monotonic()
             if task.step.timeout is not None:
                 self._deadlines[worker] = self._sent[worker] + task.step.timeout

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model import codec
@@ -51,7 +50,6 @@ def logged(task: Task, log: str, perform: Callable[[Task], Outcome], secrets: Ca
 @contextmanager
 def _output(log: str, redactor: Redactor) -> Generator[Redactor]:
     """Send what this process and its children print to a file: directly, or past the redactor if there are secrets."""
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     pump: threading.Thread | None = None
     target = file

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 import typing
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,10 @@ class PythonEngine:
             StepError: `step-failed` for the user's own exception, `wrong-outputs`, `bad-value`, `import-error`.
         """
         function = find(call.entry, task.root)
-        hints = _hints(function)
+        hints, taken = _annotated(function)
         arguments = {name: staging.load(name, hints.get(name)) for name in (port.name for port in task.step.reads)}
         arguments |= _values(task, hints)
         arguments |= _params(task)
-        taken = inspect.signature(function).parameters
         located = [name for name in staging.targets if name in taken]
         for name in located:
             kind = hints.get(name)
@@ -77,6 +77,12 @@ def find(entry: str, root: str) -> Callable[..., Any]:
         raise StepError(message, code="import-error", hint="anabranch check", place=place) from error
     function: Callable[..., Any] = getattr(found, "function", found)
     return function
+
+
+@cache
+def _annotated(function: Callable[..., Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return a function's annotations and the names of its parameters; a worker may run it many times."""
+    return _hints(function), frozenset(inspect.signature(function).parameters)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
