@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +22,9 @@ from anabranch.data.describe import describe, read_dataset
 from anabranch.data.local import LocalData
 from anabranch.data.watermark import listed
 from anabranch.model.call import ShellCall
+from anabranch.model.columns import Column
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion
-from anabranch.model.errors import ContractError
+from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.pipeline import Rows
 
 EVENTS = DatasetSpec("events", format=Format.CSV, incremental_field="n", ingestion=Ingestion.INCREMENTAL)
@@ -83,7 +90,7 @@ def test_only_new_rows_are_handed_over_and_outputs_grow(tmp_path: Path, form: Fo
     assert state(tmp_path, form) == expected(9)
 
 
-@pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.DELTA])
+@pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.DELTA, Format.ICEBERG])
 def test_killed_after_any_operation_it_happened_or_it_did_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Format
 ) -> None:
@@ -169,6 +176,37 @@ def test_rows_without_the_field_are_refused(tmp_path: Path) -> None:
     assert caught.value.code == "null-value"
 
 
+@pytest.mark.parametrize(
+    "field, text, code",
+    [("m", "n\n1\n", "missing-column"), ("n", "n\n1.5\nnan\n", "null-value"), ("k", "n,k\n1,1\n", "other-watermark")],
+)
+def test_a_field_that_cannot_tell_new_from_old_is_refused(tmp_path: Path, field: str, text: str, code: str) -> None:
+    """One that is not there, NaN that is past everything, another one than before."""
+    write_events(tmp_path, range(5))
+    ingest(tmp_path, Format.CSV, "run1")
+    (tmp_path / "raw" / "events.csv").write_text(text)
+    if code != "other-watermark":
+        (tmp_path / "_anabranch" / "watermarks" / "p" / "s" / "events.json").unlink()
+    spec = replace(EVENTS, incremental_field=field)
+    with pytest.raises(AnabranchError) as caught:
+        LocalData(tmp_path).begin(task(tmp_path, [spec], [], run="run2")).load("events", pl.DataFrame)
+    assert caught.value.code == code
+
+
+def test_rows_that_arrive_meanwhile_are_the_next_runs(tmp_path: Path) -> None:
+    """The rows handed over and the watermark belong together."""
+    write_events(tmp_path, range(5))
+    staging = LocalData(tmp_path).begin(task(tmp_path, [EVENTS], outputs(Format.CSV), run="run1"))
+    connection: Any = staging.connection()
+    write_events(tmp_path, range(9))
+    staging.save("log", connection.sql("SELECT * FROM events"))
+    staging.save("latest", connection.sql("SELECT k, max(n) AS n FROM events GROUP BY k ORDER BY n"))
+    staging.commit()
+    staging.close()
+    ingest(tmp_path, Format.CSV, "run2")
+    assert state(tmp_path, Format.CSV) == expected(9)
+
+
 def test_watermarks_keep_every_digit(tmp_path: Path) -> None:
     """A timestamp's microseconds decide what is new."""
     spec = DatasetSpec("events", format=Format.CSV, incremental_field="at", ingestion=Ingestion.INCREMENTAL)
@@ -190,3 +228,83 @@ def test_watermarks_keep_every_digit(tmp_path: Path) -> None:
 def test_journals_can_be_read_by_people(tmp_path: Path) -> None:
     """They lie in a folder for each pipeline."""
     assert journal.folder(tmp_path, "a/b").name == "a%2Fb"
+
+
+def test_an_error_after_the_commit_point_is_finished_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt fails, nothing of it is lost, and whoever reads next sees all of it."""
+    write_events(tmp_path, range(5))
+    ingest(tmp_path, Format.CSV, "run1")
+    write_events(tmp_path, range(9))
+    left = [2]
+
+    def full(source: Path, target: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        rename(source, target)
+
+    rename = disk.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "rename", full)
+        with pytest.raises(StepError) as caught:
+            ingest(tmp_path, Format.CSV, "run2")
+    assert caught.value.code == "publication-unfinished"
+    log = outputs(Format.CSV)[0]
+    LocalData(tmp_path).begin(task(tmp_path, [log], [], run="run3")).close()  # of any pipeline
+    assert state(tmp_path, Format.CSV) == expected(9)
+
+
+def test_whoever_reads_finishes_what_another_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the renames of a folder a dataset is missing: nobody sees that."""
+    spec = DatasetSpec("d", partition_by=("k",), columns=(Column("k", "int64"), Column("n", "int64")))
+    for n in range(2):
+        staging = LocalData(tmp_path).begin(task(tmp_path, [], [spec], run=f"run{n}"))
+        staging.save("d", pl.DataFrame({"k": [1], "n": [n]}))
+        with monkeypatch.context() as patch:
+            if n:
+                patch.setattr(disk, "rename", dying(disk.rename, [2]))  # the journal, and the old data aside
+                with pytest.raises(Killed):
+                    staging.commit()
+            else:
+                staging.commit()
+    assert not describe(tmp_path, spec).exists
+    reader = LocalData(tmp_path).begin(task(tmp_path, [spec], [], run="run3"))
+    assert reader.load("d", pl.DataFrame)["n"].to_list() == [1]  # type: ignore[index]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import polars as pl
+sys.path.insert(0, sys.argv[2])
+from tests.data.test_publication import ingest
+from anabranch.model.dataset import Format
+print("ready", flush=True)
+for number in range(10_000):
+    ingest(Path(sys.argv[1]), Format(sys.argv[3]), f"{sys.argv[4]}{number}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [Format.PARQUET, Format.DELTA])
+def test_killed_by_the_kernel_at_any_moment(tmp_path: Path, form: Format) -> None:
+    """Rows arrive while writers are killed and others start: in the end each row is there once."""
+    write_events(tmp_path, range(1))
+    moments = random.Random(7)
+    root = str(Path(__file__).parents[2])
+    count = 1
+    for number in range(6):
+        arguments = [sys.executable, "-c", WRITER, str(tmp_path), root, form.value, f"run{number}x"]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            end = time.monotonic() + moments.uniform(0.02, 0.6)
+            while time.monotonic() < end:
+                count += 1
+                fresh = tmp_path / "fresh.csv"
+                fresh.write_text("n,k\n" + "".join(f"{n},{n % 3}\n" for n in range(count)))
+                fresh.replace(tmp_path / "raw" / "events.csv")
+            writer.kill()
+        LocalData(tmp_path).recover("p")
+    ingest(tmp_path, form, "last")
+    assert state(tmp_path, form) == expected(count)

@@ -39,6 +39,7 @@ _NAMES = {sql: name for name, sql in TYPES.items()} | {
     "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP_MS": "timestamp",
     "TIMESTAMP_S": "timestamp",
+    "TIME_NS": "time",
 }
 
 

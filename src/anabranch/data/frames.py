@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anabranch.data.duck import literal, quote, schema, sql_type
+from anabranch.data.duck import literal, quote
+from anabranch.data.storable import column
+from anabranch.model.dataset import Format
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from anabranch.model.dataset import DatasetSpec
 
 _ALIASES = {"pl": "polars", "pd": "pandas", "pa": "pyarrow", "DuckDBPyRelation": "duckdb.DuckDBPyRelation"}
 
@@ -96,17 +97,26 @@ def to_query(db: duckdb.DuckDBPyConnection, frame: Any, port: str, scratch: Path
     name = f"frame_{port}"
     kind = name_of(type(frame))
     if kind == "duckdb.DuckDBPyRelation":
-        # It may belong to another connection: only a file passes from one to the other without a lock.
+        if getattr(frame, "_con", None) is db:
+            frame.create_view(name, replace=True)
+            return f"SELECT * FROM {quote(name)}"
+        # It belongs to another connection: only a file passes from one to the other without a lock.
         file = scratch / f"{port}.relation.parquet"
         file.parent.mkdir(parents=True, exist_ok=True)
-        stored = _storable_relation(frame)
-        stored.write_parquet(str(file))
+        # What Parquet would round or lose on this way is cast or refused before it.
+        chosen = [column(n, k, "", Format.PARQUET, port) for n, k in zip(frame.columns, frame.types, strict=True)]
+        frame.project(", ".join(chosen)).write_parquet(str(file))
         return f"SELECT * FROM read_parquet({literal(file)})"
     if kind == "polars.LazyFrame":
-        frame = frame.collect(engine="streaming")
+        frame, kind = frame.collect(engine="streaming"), "polars.DataFrame"
+    if kind == "polars.DataFrame":
+        frame = _narrow(frame, port)
     elif kind == "pandas.DataFrame":
         import pyarrow as pa
 
+        # An index with a name is data, such as the keys of a group-by; one without only counts rows.
+        named = [name is not None for name in frame.index.names]
+        frame = frame.reset_index() if all(named) else frame
         frame = pa.Table.from_pandas(frame, preserve_index=False)
     elif not hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "__arrow_c_array__"):
         message = f"what was returned for `{port}` is a {type(frame).__qualname__}, not a table"
@@ -115,60 +125,17 @@ def to_query(db: duckdb.DuckDBPyConnection, frame: Any, port: str, scratch: Path
     return f"SELECT * FROM {quote(name)}"
 
 
-def _storable_relation(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Cast what Parquet cannot hold exactly: HUGEINT, as sums give, becomes BIGINT, or fails when it does not fit."""
-    casts = [
-        f"{quote(name)}::BIGINT AS {quote(name)}" if str(kind) in _HUGE else quote(name)
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    ]
-    return relation.project(", ".join(casts)) if any("::BIGINT" in cast for cast in casts) else relation
-
-
-_HUGE = {"HUGEINT", "UHUGEINT"}
-_INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
-_EXACT_IN_DOUBLE = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"}
-
-
-def lossless(given: str, wanted: str) -> bool:
-    """Tell whether a cast keeps every value, or fails where it cannot.
-
-    >>> lossless("int64", "int32"), lossless("float64", "int64"), lossless("decimal(3,2)", "decimal(10,2)")
-    (True, False, True)
-    """
-    if wanted in _INTEGERS:
-        return given in _INTEGERS or given in _HUGE
-    if wanted == "float64":
-        return given in _EXACT_IN_DOUBLE
-    if wanted.startswith("decimal(") and given.startswith("decimal("):
-        return _scale(given) <= _scale(wanted)
-    return wanted == "json" and given in {"string", "JSON"}
-
-
-def _scale(kind: str) -> int:
-    return int(kind.rpartition(",")[2].rstrip(")"))
-
-
-def storable(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, port: str) -> str:
-    """Return the query with casts to promised types where these lose nothing, and refuse what no format holds.
+def _narrow(frame: Any, port: str) -> Any:
+    """Return a polars frame without 128-bit integers, which Arrow does not know; they must fit 64 bits.
 
     Raises:
-        StepError: `unstorable-type`.
+        StepError: `unstorable-type`, one does not fit.
     """
-    relation = db.sql(query)
-    chosen: list[str] = []
-    for name, kind in schema(relation).items():
-        column = spec.column(name)
-        wanted = column.type if column else ""
-        quoted = quote(name)
-        if kind == "INTERVAL":
-            message = f"column `{name}` of `{port}` is a duration, which {spec.format} cannot hold exactly"
-            raise StepError(message, code="unstorable-type", hint="write it as a whole number of microseconds")
-        if kind in _HUGE and not wanted:
-            wanted = "int64"
-        if wanted and wanted != kind and (lossless(kind, wanted) or kind == '"NULL"'):
-            chosen.append(f"CAST({quoted} AS {sql_type(wanted)}) AS {quoted}")
-        elif wanted == "timestamp" and str(relation.types[relation.columns.index(name)]) != "TIMESTAMP":
-            chosen.append(f"CAST({quoted} AS TIMESTAMP) AS {quoted}")
-        else:
-            chosen.append(quoted)
-    return f"SELECT {', '.join(chosen)} FROM ({query})" if chosen else query
+    import polars as pl
+
+    wide = [name for name, kind in frame.schema.items() if str(kind) in {"Int128", "UInt128"}]
+    try:
+        return frame.with_columns(pl.col(wide).cast(pl.Int64, strict=True)) if wide else frame
+    except pl.exceptions.InvalidOperationError:
+        message = f"column `{wide[0]}` of `{port}` has integers beyond 64 bits, which no format holds"
+        raise StepError(message, code="unstorable-type", hint="cast it to a decimal, or to a string") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,10 @@ from anabranch.data import disk
 from anabranch.data.formats import delta, iceberg
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec, Format
+from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -39,29 +43,87 @@ def folder(storage: Path, pipeline: str) -> Path:
 
 
 def publish(storage: Path, pipeline: str, journal: Journal) -> None:
-    """Commit a journal, then apply it. From the commit on, a crash no longer takes it back."""
+    """Commit a journal, then apply it. From the commit on, neither a crash nor an error takes it back.
+
+    Raises:
+        StepError: `publication-unfinished`, it is committed and will be finished by `settle`.
+    """
     for move in journal.moves:
-        disk.sync(storage / move.staged)
-    path = folder(storage, pipeline) / f"{disk.escape(journal.publication)}.json"
+        staged = storage / move.staged
+        disk.sync(staged)
+        for parent in staged.parents:
+            if parent == storage:
+                break
+            disk.sync_folder(parent)
+    path = _path(storage, pipeline, journal.publication)
     moves = [{"staged": m.staged, "spec": codec.encode(m.spec), "append": m.append} for m in journal.moves]
-    marks = [list(mark) for mark in journal.marks]
-    disk.write_json(path, {"publication": journal.publication, "moves": moves, "marks": marks})
-    _apply(storage, journal, path)
+    with _alone(storage):
+        _finish(storage)  # what was committed before comes first
+        data = {"publication": journal.publication, "moves": moves, "marks": [list(m) for m in journal.marks]}
+        disk.write_json(path, data)
+        _apply(storage, journal, path)
+
+
+def pending(storage: Path, pipeline: str, publication: str) -> bool:
+    """Tell whether a publication is committed and not finished: what it staged must stay."""
+    return _path(storage, pipeline, publication).exists()
+
+
+def settle(storage: Path) -> int:
+    """Finish what any crash or error left committed and unfinished; return how many publications.
+
+    Whoever publishes holds a lock meanwhile, so a journal that is seen under this lock has nobody left to finish it.
+
+    Raises:
+        StepError: `publication-unfinished`.
+    """
+    if not any((storage / disk.OURS / "journal").glob("*/*.json")):
+        return 0
+    with _alone(storage):
+        return _finish(storage)
 
 
 def recover(storage: Path, pipeline: str) -> int:
-    """Apply journals that a crash left behind; return how many. Nobody else may publish for the pipeline meanwhile."""
-    count = 0
-    for path in sorted(folder(storage, pipeline).glob("*.json")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        moves = tuple(Move(m["staged"], codec.decode(DatasetSpec, m["spec"]), m["append"]) for m in data["moves"])
-        _apply(storage, Journal(data["publication"], moves, tuple((m[0], m[1]) for m in data["marks"])), path)
-        count += 1
+    """Settle, then drop what the pipeline staged and never committed. Nobody else may run the pipeline meanwhile."""
+    count = settle(storage)
     disk.remove(storage / disk.OURS / "staging" / disk.escape(pipeline))
     return count
 
 
+def _path(storage: Path, pipeline: str, publication: str) -> Path:
+    return folder(storage, pipeline) / f"{disk.escape(publication)}.json"
+
+
+@contextmanager
+def _alone(storage: Path) -> Generator[None]:
+    """Hold the storage's lock; the kernel lets go of it when the process ends, however it ends."""
+    path = storage / disk.OURS / "journal" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _finish(storage: Path) -> int:
+    left = sorted((storage / disk.OURS / "journal").glob("*/*.json"), key=lambda path: path.stat().st_mtime_ns)
+    for path in left:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        moves = tuple(Move(m["staged"], codec.decode(DatasetSpec, m["spec"]), m["append"]) for m in data["moves"])
+        _apply(storage, Journal(data["publication"], moves, tuple((m[0], m[1]) for m in data["marks"])), path)
+    return len(left)
+
+
 def _apply(storage: Path, journal: Journal, path: Path) -> None:
+    try:
+        _act(storage, journal, path)
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        message = f"publication {journal.publication} is committed, but could not be finished: {reason}"
+        hint = "mend the cause; whatever runs next in this storage finishes it first"
+        raise StepError(message, code="publication-unfinished", hint=hint) from error
+
+
+def _act(storage: Path, journal: Journal, path: Path) -> None:
     for move in journal.moves:
         _move(storage, move, journal.publication)
     for name, mark in journal.marks:

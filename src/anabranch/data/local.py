@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.data import contract, disk, frames, journal, stored, watermark
 from anabranch.data.duck import connect, quote, schema
-from anabranch.data.formats import files
+from anabranch.data.formats import delta, files, iceberg
 from anabranch.data.formats.exact import MARK
+from anabranch.data.storable import storable
 from anabranch.model.call import PythonCall, SqlCall
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion
 from anabranch.model.errors import ContractError, StepError
@@ -62,6 +63,7 @@ class LocalStaging:
         """Prepare; `open` looks at the inputs."""
         self._storage, self._task = storage, task
         name = f"{disk.escape(task.step.id)}.{task.attempt}"
+        self._publication = f"{task.run}.{task.step.id}.{task.attempt}"
         self._folder = storage / disk.OURS / "staging" / disk.escape(task.pipeline) / task.run / name
         self._rows: dict[str, duckdb.DuckDBPyRelation] = {}
         self._slices: dict[str, str] = {}
@@ -82,7 +84,12 @@ class LocalStaging:
         return self._folder / "out" / f"{disk.escape(port)}{spec.format.suffix or '.parquet'}"
 
     def open(self) -> None:
-        """Make sure that inputs are there and outputs may be written; cut incremental inputs for processes."""
+        """Make sure that inputs are there and outputs may be written; cut incremental inputs for processes.
+
+        What a crash left committed and unfinished is finished first: nobody reads half of a publication.
+        """
+        with disk.told(self._storage):
+            journal.settle(self._storage)
         written = {port.dataset for port in self._task.step.outputs}
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
@@ -151,7 +158,9 @@ class LocalStaging:
                 if port in self._incremental():
                     mark = watermark.read(self._mark_file(port))
                     relation = watermark.cut(relation, spec, mark)
-                    self._marks[port.name] = watermark.newest(relation, spec)
+                    newest = self._marks[port.name] = watermark.newest(relation, spec)
+                    # Rows that arrive from here on are past this mark: they are the next run's.
+                    relation = relation.filter("false" if newest is None else newest.reached())
             self._rows[port.name] = relation
         return self._rows[port.name]
 
@@ -198,7 +207,7 @@ class LocalStaging:
         try:
             with disk.told(path):
                 query = frames.to_query(self._db, frame, port, self._folder / "spill")
-                query = frames.storable(self._db, query, target.dataset, port)
+                query = storable(self._db, query, target.dataset, port)
                 files.write(self._db, query, target.dataset, path)
         except duckdb.Error as error:
             for read in self._task.step.reads:  # a query that reads a value which is not as promised fails here
@@ -239,8 +248,7 @@ class LocalStaging:
             self._close_database()
             task = self._task
             if moves or marks:
-                publication = f"{task.run}.{task.step.id}.{task.attempt}"
-                journal.publish(self._storage, task.pipeline, journal.Journal(publication, moves, marks))
+                journal.publish(self._storage, task.pipeline, journal.Journal(self._publication, moves, marks))
             writes = tuple(
                 PortStats(
                     name,
@@ -294,22 +302,58 @@ class LocalStaging:
         return counts
 
     def _merged(self, target: Target) -> journal.Move:
-        """Return what is to become the dataset: the staged rows alone, or together with those published before."""
+        """Return what is to become the dataset: the staged rows alone, or together with those published before.
+
+        Raises:
+            StepError: `unstorable-type`, the table would not take the rows.
+        """
         staged, spec = Path(target.location), target.dataset
-        if not self._incremental() or not stored.exists(self._storage, spec):
-            return journal.Move(journal.relative(self._storage, staged), spec)
-        if spec.format in _TABLES and not spec.primary_key:
-            return journal.Move(journal.relative(self._storage, staged), spec, append=True)
-        old = stored.scan(self._db, self._storage, spec, guess=False)
-        old.create_view("published", replace=True)
-        files.scan(self._db, self._staged_spec(spec), staged, guess=False).create_view("fresh", replace=True)
+        table = spec.format in _TABLES
+        grows = self._incremental() and stored.exists(self._storage, spec)
+        append = bool(grows and table and not spec.primary_key)
+        query = self._with_published(target) if grows and not append else ""
+        if table:
+            # Whatever wrote them, rows reach a table as one file of types that it holds: nothing may fail later.
+            given = query or f"SELECT * FROM ({self._staged_rows(target)})"
+            fitting = storable(self._db, given, spec, target.port.name)
+            query = fitting if query or fitting != given or staged.is_dir() else ""
+        if query:
+            whole = self._folder / "merged" / staged.with_suffix(staged.suffix if not table else ".parquet").name
+            files.write(self._db, query, self._staged_spec(spec), whole)
+            staged = whole
+        if table:
+            self._accepted(staged, target, append=append)
+        return journal.Move(journal.relative(self._storage, staged), spec, append)
+
+    def _staged_rows(self, target: Target) -> str:
+        rows = files.scan(self._db, self._staged_spec(target.dataset), Path(target.location), guess=False)
+        rows.create_view("fresh", replace=True)
+        return "SELECT * FROM fresh"
+
+    def _with_published(self, target: Target) -> str:
+        spec = target.dataset
+        stored.scan(self._db, self._storage, spec, guess=False).create_view("published", replace=True)
+        fresh = self._staged_rows(target)
         kept = "SELECT * FROM published"
         if spec.primary_key:
             same = " AND ".join(f"published.{quote(name)} = fresh.{quote(name)}" for name in spec.primary_key)
             kept += f" WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE {same})"
-        whole = self._folder / "merged" / staged.name
-        files.write(self._db, f"{kept} UNION ALL BY NAME SELECT * FROM fresh", self._staged_spec(spec), whole)
-        return journal.Move(journal.relative(self._storage, whole), spec)
+        return f"{kept} UNION ALL BY NAME {fresh}"
+
+    def _accepted(self, staged: Path, target: Target, *, append: bool) -> None:
+        spec = target.dataset
+        if spec.format is Format.DELTA:
+            location = stored.locate(self._storage, spec)
+            have = schema(stored.scan(self._db, self._storage, spec)) if append else {}
+            given = schema(files.scan(self._db, self._staged_spec(spec), staged))
+            why = delta.refusal(location, spec, given, have, append=append)
+        else:
+            why = iceberg.refusal(staged, self._storage, spec)
+        if why:
+            message = f"dataset `{spec.name}` cannot take these rows: {why}"
+            raise StepError(
+                message, code="unstorable-type", hint="cast the column, or write to a dataset of another name"
+            )
 
     def _close_database(self) -> None:
         if "_db" in self.__dict__:
@@ -320,6 +364,8 @@ class LocalStaging:
     def close(self) -> None:
         """Delete whatever the attempt staged and did not publish."""
         self._close_database()
+        if journal.pending(self._storage, self._task.pipeline, self._publication):
+            return  # committed, and cut off: what is staged is all there is of it
         disk.remove(self._folder)
         with suppress(OSError):  # other steps of the run have theirs in it
             self._folder.parent.rmdir()

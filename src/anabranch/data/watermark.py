@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.data import disk
 from anabranch.data.duck import literal, quote
-from anabranch.model.errors import ContractError
+from anabranch.model.errors import ConflictError, ContractError, closest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,10 @@ class Watermark:
         """Return the condition that a row lies past it."""
         return f"{quote(self.field)} > CAST({literal(self.value)} AS {self.type})"
 
+    def reached(self) -> str:
+        """Return the condition that a row does not lie past it."""
+        return f"{quote(self.field)} <= CAST({literal(self.value)} AS {self.type})"
+
 
 def file_of(storage: Path, pipeline: str, step: str, port: str) -> Path:
     """Return where a port's watermark is kept."""
@@ -50,10 +54,23 @@ def cut(relation: duckdb.DuckDBPyRelation, spec: DatasetSpec, mark: Watermark | 
     """Return the rows past a watermark.
 
     Raises:
-        ContractError: `null-value`, rows without a value could never be told new from old.
+        ContractError: `missing-column`, there is no such field; `null-value`, rows without a value (or NaN, which is
+            past everything) could never be told new from old.
+        ConflictError: `other-watermark`, what is committed is of another field.
     """
-    field = quote(spec.incremental_field)
-    missing = relation.filter(f"{field} IS NULL").aggregate("count(*)").fetchall()[0][0]
+    name = spec.incremental_field
+    if name not in relation.columns:
+        message = f"dataset `{spec.name}` has no column `{name}`, its incremental field"
+        raise ContractError(message, code="missing-column", hint=closest(name, relation.columns))
+    if mark is not None and mark.field != name:
+        message = f"dataset `{spec.name}` was read up to a value of `{mark.field}`, and is now incremental by `{name}`"
+        raise ConflictError(
+            message, code="other-watermark", hint="give the step another id, to start anew"
+        )
+    field = quote(name)
+    number = str(relation.types[relation.columns.index(name)]) in {"FLOAT", "DOUBLE"}
+    nothing = f"{field} IS NULL" + (f" OR isnan({field})" if number else "")
+    missing = relation.filter(nothing).aggregate("count(*)").fetchall()[0][0]
     if missing:
         what = f"{missing:,} rows have no `{spec.incremental_field}`, so they are neither new nor old"
         message = f"dataset `{spec.name}`: {what}"

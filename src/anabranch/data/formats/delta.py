@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import duckdb
@@ -45,6 +47,29 @@ def version(location: Path) -> str:
     """Return the table's identity and version."""
     table = _table(location)
     return f"delta:{table.metadata().id}@{table.version()}"
+
+
+def refusal(
+    location: Path, spec: DatasetSpec, given: Mapping[str, str], have: Mapping[str, str], *, append: bool
+) -> str:
+    """Return why the table would not take rows; nothing when it would.
+
+    Args:
+        location: where the table lies.
+        spec: the dataset.
+        given: columns and types of the rows.
+        have: those of the table; empty when there is none yet.
+        append: the rows are added, and do not replace the others.
+    """
+    if re.search("%[0-9A-Fa-f]{2}", str(location)):
+        return f"deltalake reads %-signs in {location} as escapes"
+    if not exists(location):
+        return ""
+    parted = tuple(_table(location).metadata().partition_columns)
+    if parted != spec.partition_by:
+        return f"the table is partitioned by ({', '.join(parted)}), the dataset by ({', '.join(spec.partition_by)})"
+    changed = [name for name in given if append and name in have and have[name] != given[name]]
+    return f"column `{changed[0]}` is {given[changed[0]]}, in the table it is {have[changed[0]]}" if changed else ""
 
 
 def publish(rows: Path, location: Path, spec: DatasetSpec, *, append: bool, publication: str) -> None:

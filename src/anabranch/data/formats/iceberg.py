@@ -19,10 +19,12 @@ _SPACE = "anabranch"
 
 def _catalogue(storage: Path) -> Any:
     from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy import URL
 
     folder = storage / disk.OURS
     folder.mkdir(parents=True, exist_ok=True)
-    made = SqlCatalog("anabranch", uri=f"sqlite:///{folder / 'iceberg.db'}", warehouse=storage.as_uri())
+    uri = URL.create("sqlite", database=str(folder / "iceberg.db")).render_as_string()
+    made = SqlCatalog("anabranch", uri=uri, warehouse=str(storage))
     made.create_namespace_if_not_exists(_SPACE)
     return made
 
@@ -46,6 +48,23 @@ def version(storage: Path, spec: DatasetSpec) -> str:
     return f"iceberg:{table.metadata.table_uuid}@{snapshot.snapshot_id if snapshot else 0}"
 
 
+def refusal(rows: Path, storage: Path, spec: DatasetSpec) -> str:
+    """Return why the table would not take staged rows; nothing when it would."""
+    import pyarrow.parquet as pq
+
+    if not exists(storage, spec):
+        return ""
+    table = _catalogue(storage).load_table((_SPACE, spec.name))
+    parted = tuple(str(table.schema().find_column_name(field.source_id)) for field in table.spec().fields)
+    if parted != spec.partition_by:
+        return f"the table is partitioned by ({', '.join(parted)}), the dataset by ({', '.join(spec.partition_by)})"
+    try:
+        table.update_schema().union_by_name(pq.read_schema(rows))  # worked out, and never committed
+    except Exception as error:  # noqa: BLE001 - pyiceberg raises several kinds, none of them documented
+        return str(error).partition("\n")[0] or type(error).__name__
+    return ""
+
+
 def publish(rows: Path, storage: Path, spec: DatasetSpec, *, append: bool, publication: str) -> None:
     """Commit staged Parquet rows to the table, unless this publication is in its history already."""
     import pyarrow.parquet as pq
@@ -54,7 +73,11 @@ def publish(rows: Path, storage: Path, spec: DatasetSpec, *, append: bool, publi
     catalogue = _catalogue(storage)
     name = (_SPACE, spec.name)
     if not catalogue.table_exists(name):
-        catalogue.create_table(name, schema=data.schema, location=(storage / spec.location).as_uri())
+        table = catalogue.create_table(name, schema=data.schema, location=str(storage / spec.location))
+        if spec.partition_by:
+            with table.update_spec() as parts:
+                for column in spec.partition_by:
+                    parts.add_identity(column)
     table = catalogue.load_table(name)
     if any((each.summary or {}).get(MARK) == publication for each in table.snapshots()):
         return
