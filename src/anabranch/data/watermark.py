@@ -64,9 +64,7 @@ def cut(relation: duckdb.DuckDBPyRelation, spec: DatasetSpec, mark: Watermark | 
         raise ContractError(message, code="missing-column", hint=closest(name, relation.columns))
     if mark is not None and mark.field != name:
         message = f"dataset `{spec.name}` was read up to a value of `{mark.field}`, and is now incremental by `{name}`"
-        raise ConflictError(
-            message, code="other-watermark", hint="give the step another id, to start anew"
-        )
+        raise ConflictError(message, code="other-watermark", hint="give the step another id, to start anew")
     field = quote(name)
     number = str(relation.types[relation.columns.index(name)]) in {"FLOAT", "DOUBLE"}
     nothing = f"{field} IS NULL" + (f" OR isnan({field})" if number else "")
