@@ -90,10 +90,13 @@ def parse(text: str, name: str) -> Document:
     try:
         return _Reader(stream, name).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # A quotation mark that is never closed is found at the end of the file; what matters is where it was opened.
+        opened = "quoted scalar" in (error.context or "")
+        mark = (error.context_mark if opened else None) or error.problem_mark or error.context_mark
         place = Place(name, mark.line + 1 if mark else 0)
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise _problem("yaml-syntax", f"not valid YAML: {what}", _advice(text, place.line), place) from None
+        hint = "a quotation mark is opened here and never closed" if opened else _advice(text, place.line)
+        raise _problem("yaml-syntax", f"not valid YAML: {what}", hint, place) from None
     except yaml.YAMLError as error:
         raise _problem("yaml-syntax", f"not valid YAML: {error}", "remove that character", Place(name)) from None
     finally:
