@@ -6,16 +6,18 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import contract, disk, stored
-from anabranch.data.duck import connect, fetched, quote, sql_type
+from anabranch.data.duck import canonical, connect, fetched, quote, sql_type
 from anabranch.data.formats import files
+from anabranch.data.formats.exact import parsed
 from anabranch.model.dataset import DatasetSpec, Format
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import duckdb
@@ -119,24 +121,45 @@ def compare(storage: Path, spec: DatasetSpec, expected: Table, root: Path, toler
             if not expected.file and not expected.rows:
                 count = have.aggregate("count(*)").fetchall()[0][0]
                 return (f"dataset `{spec.name}` has {count:,} rows, expected are none",) if count else ()
-            kinds = dict(zip(have.columns, have.types, strict=True))
-            columns = ", ".join(fetched(name, kinds[name]) for name in names)
-            wanted = db.sql(f"SELECT {columns} FROM (SELECT {_cast(names, kinds)} FROM ({query}))").fetchall()
-            found = have.project(columns).fetchall()
+            wanted = _as_types_of(db.sql(query), have)
+            found = have.project(", ".join(map(fetched, names, (_kind(have, name) for name in names)))).fetchall()
         return _differences(spec, names, wanted, found, tolerance)
     finally:
         db.close()
 
 
-def _cast(names: Sequence[str], kinds: Mapping[str, object]) -> str:
-    return ", ".join(f"CAST({quote(name)} AS {kinds[name]}) AS {quote(name)}" for name in names)
+def _kind(relation: duckdb.DuckDBPyRelation, name: str) -> Any:
+    return relation.types[relation.columns.index(name)]
+
+
+def _as_types_of(expected: duckdb.DuckDBPyRelation, have: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
+    """Return expected rows with the types of the dataset's columns; a value that does not survive that stays as it is.
+
+    So 1.5 is not taken for the 2 of an integer column, nor an instant for its date.
+    """
+    columns = list(expected.columns)
+    chosen: list[str] = []
+    for name in columns:
+        text, given, kind = quote(name), _kind(expected, name), _kind(have, name)
+        cast = f"TRY_CAST({text} AS {kind})"
+        if str(kind) == str(given) or kind.id == "float":
+            kept = "true"
+        elif str(given) == "VARCHAR":
+            kept = f"({parsed(text, canonical(kind))}) IS NOT NULL"
+        else:
+            kept = f"TRY_CAST({cast} AS {given}) IS NOT DISTINCT FROM {text}"
+        raw = f"CAST({text} AS VARCHAR)" if "WITH TIME ZONE" in str(given) else text
+        shown = f"CAST({cast} AS VARCHAR)" if "WITH TIME ZONE" in str(kind) else cast
+        chosen += [f"{text} IS NULL OR ({kept})", shown, raw]
+    rows = expected.project(", ".join(f"{sql} AS c{i}" for i, sql in enumerate(chosen))).fetchall()
+    return [tuple(row[i + 1] if row[i] else row[i + 2] for i in range(0, len(row), 3)) for row in rows]
 
 
 def _differences(
     spec: DatasetSpec, names: Sequence[str], wanted: list[Any], given: list[Any], tolerance: float
 ) -> tuple[str, ...]:
     key = [names.index(name) for name in spec.primary_key if name in names]
-    if key and len(key) == len(spec.primary_key):
+    if key and len(key) == len(spec.primary_key) and _unique(given, key) and _unique(wanted, key):
         return _by_key(spec, names, key, wanted, given, tolerance)
     left = Counter(map(_hashable, given))
     lost: list[Any] = []
@@ -151,6 +174,10 @@ def _differences(
     found = [f"missing row {_show(names, row)}" for row in lost]
     found += [f"unexpected row {_show(names, row)}" for row, count in left.items() for _ in range(count)]
     return _told(spec, found)
+
+
+def _unique(rows: list[Any], key: list[int]) -> bool:
+    return len({_hashable([row[i] for i in key]) for row in rows}) == len(rows)
 
 
 def _by_key(
@@ -186,11 +213,15 @@ def _hashable(row: Any) -> Any:
     return row
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
 def _close(a: Any, b: Any, tolerance: float) -> bool:
+    if tolerance and _is_number(a) and _is_number(b):
+        return bool(a == b) or abs(float(a) - float(b)) <= tolerance
     if isinstance(a, tuple) and isinstance(b, tuple):
         return len(a) == len(b) and all(_close(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    if isinstance(a, int | float) and isinstance(b, int | float) and tolerance:
-        return abs(a - b) <= tolerance
     return bool(a == b) and type(a) is type(b)
 
 

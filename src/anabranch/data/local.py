@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anabranch.data import contract, disk, frames, journal, stored, watermark
+from anabranch.data import contract, disk, frames, journal, stored
 from anabranch.data.duck import connect, quote, schema
 from anabranch.data.formats import delta, files, iceberg
 from anabranch.data.formats.exact import MARK
-from anabranch.data.storable import storable
-from anabranch.model.call import PythonCall, SqlCall
-from anabranch.model.dataset import DatasetSpec, Format, Ingestion
-from anabranch.model.errors import ContractError, StepError
-from anabranch.model.pipeline import DatasetInput, Rows
+from anabranch.data.inputs import Inputs
+from anabranch.data.storable import as_parquet, storable
+from anabranch.model.dataset import DatasetSpec, Format
+from anabranch.model.errors import StepError
 from anabranch.model.run import PortStats
 from anabranch.ports import Source, Target
 
@@ -65,11 +65,8 @@ class LocalStaging:
         name = f"{disk.escape(task.step.id)}.{task.attempt}"
         self._publication = f"{task.run}.{task.step.id}.{task.attempt}"
         self._folder = storage / disk.OURS / "staging" / disk.escape(task.pipeline) / task.run / name
-        self._rows: dict[str, duckdb.DuckDBPyRelation] = {}
-        self._slices: dict[str, str] = {}
-        self._marks: dict[str, watermark.Watermark | None] = {}
+        self._inputs = Inputs(storage, task, self._folder, lambda: self._db)
         self._views = False
-        self._unwritten: set[str] = set()
         self.targets = {
             port.name: Target(port, spec, str(self._staged(port.name, spec)))
             for port in task.step.outputs
@@ -90,108 +87,38 @@ class LocalStaging:
         """
         with disk.told(self._storage):
             journal.settle(self._storage)
-        written = {port.dataset for port in self._task.step.outputs}
-        for port in self._task.step.reads:
-            spec = self._task.dataset(port.dataset)
-            if stored.exists(self._storage, spec):
-                continue
-            if port.dataset in written:  # its own earlier state, before the first run: no rows
-                self._unwritten.add(port.name)
-                continue
-            location = self._storage / spec.location
-            message = f"dataset `{spec.name}` is not at {location}"
-            hint = "put the file there, or run the step that writes it first"
-            raise StepError(message, code="missing-input", hint=hint, place=spec.place)
+        self._inputs.open()
         for target in self.targets.values():
             stored.locate(self._storage, target.dataset)
         with disk.told(self._storage):
             disk.make_folder(self._folder / "out")
-        if not isinstance(self._task.step.call, PythonCall | SqlCall):
-            for port in self._task.step.reads:
-                if self._is_cut(port):
-                    self._slice(port)
+        self._inputs.look()
 
     @property
     def sources(self) -> dict[str, Source]:
         """Inputs by port. An incremental input of a process is a file with the new rows; of a table format, Parquet."""
-        found: dict[str, Source] = {}
-        for port in self._task.step.reads:
-            spec = self._task.dataset(port.dataset)
-            location = self._slices.get(port.name) or str(stored.locate(self._storage, spec))
-            found[port.name] = Source(port, spec, location)
-        return found
-
-    def _incremental(self) -> list[DatasetInput]:
-        return [
-            port
-            for port in self._task.step.reads
-            if port.rows is Rows.AUTO and self._task.dataset(port.dataset).ingestion is Ingestion.INCREMENTAL
-        ]
-
-    def _is_cut(self, port: DatasetInput) -> bool:
-        """Tell whether the port hands over something else than the dataset as it lies there."""
-        return port in self._incremental() or port.name in self._unwritten
-
-    def _slice(self, port: DatasetInput) -> None:
-        spec = self._task.dataset(port.dataset)
-        path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
-        with disk.told(path), stored.reading(self._db, spec, self._storage / spec.location):
-            relation = self._relation(port)
-            relation.create_view("new_rows", replace=True)
-            files.write(self._db, "SELECT * FROM new_rows", spec, path)
-        self._slices[port.name] = str(path)
-
-    def _relation(self, port: DatasetInput) -> duckdb.DuckDBPyRelation:
-        """Return the rows that the port hands over, and note the watermark that they reach."""
-        if port.name not in self._rows:
-            spec = self._task.dataset(port.dataset)
-            if port.name in self._unwritten:
-                self._rows[port.name] = files.no_rows(self._db, spec)
-                return self._rows[port.name]
-            relation = stored.scan(self._db, self._storage, spec)
-            with stored.reading(self._db, spec, self._storage / spec.location):
-                broken = contract.columns(spec, schema(relation))
-                if broken:
-                    lines = "; ".join(each.text for each in broken)
-                    message = f"dataset `{spec.name}` at {spec.location} is not as promised: {lines}"
-                    raise ContractError(message, code=broken[0].code, hint=broken[0].hint, place=spec.place)
-                if port in self._incremental():
-                    mark = watermark.read(self._mark_file(port))
-                    relation = watermark.cut(relation, spec, mark)
-                    newest = self._marks[port.name] = watermark.newest(relation, spec)
-                    # Rows that arrive from here on are past this mark: they are the next run's.
-                    relation = relation.filter("false" if newest is None else newest.reached())
-            self._rows[port.name] = relation
-        return self._rows[port.name]
-
-    def _mark_file(self, port: DatasetInput) -> Path:
-        return watermark.file_of(self._storage, self._task.pipeline, self._task.step.id, port.name)
-
-    def _port(self, name: str) -> DatasetInput:
-        return next(port for port in self._task.step.reads if port.name == name)
+        return self._inputs.sources()
 
     def load(self, port: str, annotation: object) -> Any:
         """Return the rows of an input as the annotated type."""
-        kind = frames.name_of(annotation)
-        wanted = self._port(port)
-        if kind in {"pathlib.Path", "builtins.str", "Path", "str"}:
-            if self._is_cut(wanted) and port not in self._slices:
-                self._slice(wanted)
-            location = self.sources[port].location
-            return location if kind.endswith("str") else Path(location)
-        if kind.startswith("pyspark."):
-            return self._spark(wanted)
-        spec = self._task.dataset(wanted.dataset)
-        with stored.reading(self._db, spec, self._storage / spec.location):
-            return frames.load(self._relation(wanted), annotation, port)
+        return self._inputs.load(port, annotation)
 
-    def _spark(self, port: DatasetInput) -> Any:
+    def _save_spark(self, target: Target, frame: Any) -> None:
+        """Write a Spark DataFrame: its own part files where they are as promised, else what DuckDB makes of them."""
         from anabranch.data import sparkframes
 
-        spec = self._task.dataset(port.dataset)
-        if (self._is_cut(port) or spec.format in _TABLES) and port.name not in self._slices:
-            self._slice(port)
-        return sparkframes.load(self.sources[port.name].location, spec)
+        spec = target.dataset
+        folder = self._folder / "spill" / f"{disk.escape(target.port.name)}.spark"
+        parts = spec.partition_by if spec.format is Format.PARQUET else ()
+        sparkframes.save(frame, str(folder), parts)
+        shape = replace(as_parquet(spec), partition_by=parts)
+        files.scan(self._db, shape, folder).create_view("from_spark", replace=True)
+        given = "SELECT * FROM from_spark"
+        query = storable(self._db, given, spec, target.port.name)
+        if query == given and spec.format is Format.PARQUET:
+            disk.rename(folder, Path(target.location))
+        else:
+            files.write(self._db, query, self._staged_spec(spec), Path(target.location))
 
     def save(self, port: str, frame: object) -> None:
         """Write a returned frame to an output's staging location."""
@@ -199,13 +126,11 @@ class LocalStaging:
 
         target = self.targets[port]
         path = Path(target.location)
-        if frames.name_of(type(frame)).startswith("pyspark."):
-            from anabranch.data import sparkframes
-
-            sparkframes.save(frame, target.location, target.dataset)
-            return
         try:
             with disk.told(path):
+                if frames.name_of(type(frame)).startswith("pyspark."):
+                    self._save_spark(target, frame)
+                    return
                 query = frames.to_query(self._db, frame, port, self._folder / "spill")
                 query = storable(self._db, query, target.dataset, port)
                 files.write(self._db, query, target.dataset, path)
@@ -222,29 +147,22 @@ class LocalStaging:
         """Return a DuckDB connection with one view per input port."""
         if not self._views:
             for port in self._task.step.reads:
-                self._relation(port).create_view(port.name, replace=True)
+                self._inputs.relation(port).create_view(port.name, replace=True)
             self._views = True
         return self._db
 
     def commit(self) -> tuple[tuple[PortStats, ...], tuple[PortStats, ...]]:
         """Check every output against its contract, then publish all of them and the watermarks, or nothing."""
         with disk.told(self._storage):
-            reads = tuple(self._read_stats(port) for port in self._task.step.reads)
+            reads = tuple(self._inputs.stats(port) for port in self._task.step.reads)
             counts = self._checked()
             # Nothing new leaves an output that grows as it is.
             moves = tuple(
                 self._merged(target)
                 for name, target in self.targets.items()
-                if counts[name] or not self._incremental() or not stored.exists(self._storage, target.dataset)
+                if counts[name] or not self._inputs.incremental() or not stored.exists(self._storage, target.dataset)
             )
-            marks = tuple(
-                (
-                    journal.relative(self._storage, self._mark_file(port)),
-                    {"field": mark.field, "type": mark.type, "value": mark.value},
-                )
-                for port in self._incremental()
-                if (mark := self._marks.get(port.name)) is not None
-            )
+            marks = self._inputs.marks()
             self._close_database()
             task = self._task
             if moves or marks:
@@ -261,26 +179,15 @@ class LocalStaging:
             )
         return reads, writes
 
-    def _read_stats(self, port: DatasetInput) -> PortStats:
-        spec = self._task.dataset(port.dataset)
-        relation = self._relation(port)
-        with stored.reading(self._db, spec, self._storage / spec.location):
-            rows = relation.aggregate("count(*)").fetchall()[0][0]
-        return PortStats(
-            port.name, spec.name, rows, stored.size(self._storage, spec), stored.version(self._storage, spec)
-        )
-
     def _staged_spec(self, spec: DatasetSpec) -> DatasetSpec:
-        from dataclasses import replace
-
-        return replace(spec, format=Format.PARQUET, partition_by=()) if spec.format in _TABLES else spec
+        return as_parquet(spec) if spec.format in _TABLES else spec
 
     def _checked(self) -> dict[str, int]:
         """Return the rows of each staged output.
 
         Raises:
             ContractError: with every breach of every output.
-            StepError: `output-not-written`.
+            StepError: `output-not-written`; `path-escape`, it is a symbolic link.
         """
         breaches: list[tuple[DatasetSpec, contract.Breach]] = []
         counts: dict[str, int] = {}
@@ -290,6 +197,9 @@ class LocalStaging:
                 message = f"step `{self._task.step.id}` did not write `{name}`: nothing is at its output location"
                 hint = f"write to ${{out.{name}}}, or to the file named by ANABRANCH_OUT_{name.upper()}"
                 raise StepError(message, code="output-not-written", hint=hint)
+            if path.is_symlink() or any(part.is_symlink() for part in disk.parts(path)):
+                message = f"step `{self._task.step.id}` wrote `{name}` as a symbolic link"
+                raise StepError(message, code="path-escape", hint="copy the data to the output's location")
             spec = self._staged_spec(target.dataset)
             if path.is_dir() and not disk.parts(path):  # a partitioned dataset without rows has no folders either
                 counts[name] = 0
@@ -309,7 +219,7 @@ class LocalStaging:
         """
         staged, spec = Path(target.location), target.dataset
         table = spec.format in _TABLES
-        grows = self._incremental() and stored.exists(self._storage, spec)
+        grows = self._inputs.incremental() and stored.exists(self._storage, spec)
         append = bool(grows and table and not spec.primary_key)
         query = self._with_published(target) if grows and not append else ""
         if table:
@@ -357,7 +267,7 @@ class LocalStaging:
 
     def _close_database(self) -> None:
         if "_db" in self.__dict__:
-            self._rows.clear()
+            self._inputs.forget()
             self._db.close()
             del self.__dict__["_db"]
 

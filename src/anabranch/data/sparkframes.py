@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from anabranch.data.duck import sql_type
-from anabranch.model.dataset import DatasetSpec, Format
-
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_NAMES = {Format.CSV: "csv", Format.JSONL: "json"}
-_TYPES = {"VARCHAR": "STRING", "BLOB": "BINARY", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "TIMESTAMP": "TIMESTAMP_NTZ"}
 
 
 def session() -> Any:
@@ -26,23 +20,22 @@ def session() -> Any:
     return made.config("spark.ui.enabled", "false").getOrCreate()
 
 
-def load(location: str, spec: DatasetSpec) -> Any:
-    """Return the rows at a location as a Spark DataFrame, text cast to its promised types."""
-    frame = session().read.option("header", "true").format(_NAMES.get(spec.format, "parquet")).load(location)
-    if spec.format is not Format.CSV:
-        return frame
-    from pyspark.sql import functions
+def load(parquet: str) -> Any:
+    """Return Parquet files as a Spark DataFrame.
 
-    for column in spec.columns:
-        if column.type and column.name in frame.columns:
-            kind = sql_type(column.type)
-            frame = frame.withColumn(column.name, functions.col(f"`{column.name}`").cast(_TYPES.get(kind, kind)))
-    return frame
+    Text reaches Spark as Parquet too, so that one parser decides what it says.
+    """
+    return session().read.parquet(parquet)
 
 
-def save(frame: DataFrame | Any, location: str, spec: DatasetSpec) -> None:
-    """Write a Spark DataFrame as a folder of part files."""
-    writer = frame.write.mode("error").option("header", "true").format(_NAMES.get(spec.format, "parquet"))
-    if spec.partition_by and spec.format not in {Format.DELTA, Format.ICEBERG}:
-        writer = writer.partitionBy(*spec.partition_by)
-    writer.save(location)
+def save(frame: DataFrame, folder: str, partition_by: tuple[str, ...]) -> None:
+    """Write a Spark DataFrame as a folder of Parquet files; instants as every other reader knows them, not as INT96."""
+    settings = frame.sparkSession.conf
+    name = "spark.sql.parquet.outputTimestampType"
+    before = settings.get(name)
+    settings.set(name, "TIMESTAMP_MICROS")
+    try:
+        writer = frame.write.mode("error")
+        (writer.partitionBy(*partition_by) if partition_by else writer).parquet(folder)
+    finally:
+        settings.set(name, before or "INT96")

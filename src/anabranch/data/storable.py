@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data.duck import canonical, literal, quote, sql_type
@@ -63,6 +64,11 @@ def lossless(given: str, wanted: str) -> bool:
 def _decimal(kind: str) -> tuple[int, int]:
     precision, _, scale = kind.removeprefix("decimal(").rstrip(")").partition(",")
     return int(precision), int(scale)
+
+
+def as_parquet(spec: DatasetSpec) -> DatasetSpec:
+    """Return the dataset as one Parquet file would hold it: on its way to a table, or to Spark."""
+    return replace(spec, format=Format.PARQUET, partition_by=())
 
 
 def storable(db: duckdb.DuckDBPyConnection, query: str, spec: DatasetSpec, port: str) -> str:

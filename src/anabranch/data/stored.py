@@ -25,8 +25,11 @@ def locate(storage: Path, spec: DatasetSpec) -> Path:
         StepError: `path-escape`, outside of the storage, perhaps by a symbolic link.
     """
     location = storage / spec.location
-    root = storage.resolve()
-    if not location.resolve().is_relative_to(root) or location.resolve() == root:
+    root, resolved = storage.resolve(), location.resolve()
+    if resolved.is_relative_to(root / disk.OURS):
+        message = f"dataset `{spec.name}` lies at {location}, where anabranch keeps its own files"
+        raise StepError(message, code="path-escape", hint="write another path")
+    if not resolved.is_relative_to(root) or resolved == root:
         message = f"dataset `{spec.name}` lies at {location}, outside of the storage {storage}"
         hint = "write a path relative to the storage, without links out of it"
         raise StepError(message, code="path-escape", hint=hint)
@@ -91,6 +94,14 @@ def version(storage: Path, spec: DatasetSpec) -> str:
             return iceberg.version(storage, spec)
         case _:
             return digest(location)
+
+
+def signature(storage: Path, spec: DatasetSpec) -> object:
+    """Return what changes whenever the data does, without reading it: for files their names, sizes and times."""
+    if spec.format in {Format.DELTA, Format.ICEBERG}:
+        return version(storage, spec)
+    found = ((path, path.stat()) for path in disk.parts(locate(storage, spec)))
+    return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
 
 
 def digest(location: Path) -> str:

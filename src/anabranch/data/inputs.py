@@ -1,0 +1,208 @@
+"""The inputs of one attempt: all rows or the new ones, as frames, as files, and what is told of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anabranch.data import contract, disk, frames, journal, stored, watermark
+from anabranch.data.duck import schema
+from anabranch.data.formats import files
+from anabranch.data.storable import as_parquet
+from anabranch.model.call import PythonCall, SqlCall
+from anabranch.model.dataset import Format, Ingestion
+from anabranch.model.errors import ContractError, StepError
+from anabranch.model.pipeline import DatasetInput, Rows
+from anabranch.model.run import PortStats
+from anabranch.ports import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+    from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.task import Task
+
+
+class Inputs:
+    """What one attempt reads."""
+
+    def __init__(self, storage: Path, task: Task, folder: Path, db: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        """Prepare; `open` looks for the datasets.
+
+        Args:
+            storage: where they lie.
+            task: the attempt.
+            folder: the attempt's own, for files of new rows.
+            db: gives the attempt's database.
+        """
+        self._storage, self._task, self._folder, self._db = storage, task, folder, db
+        self._rows: dict[str, duckdb.DuckDBPyRelation] = {}
+        self._slices: dict[str, str] = {}
+        self._marks: dict[str, watermark.Watermark | None] = {}
+        self._counts: dict[str, int | None] = {}
+        self._seen: dict[str, object] = {}
+        self._unwritten: set[str] = set()
+
+    def open(self) -> None:
+        """Make sure that inputs are there; cut incremental ones for processes.
+
+        Raises:
+            StepError: `missing-input`, `path-escape`.
+            ContractError: an input of a process has not the promised columns.
+        """
+        written = {port.dataset for port in self._task.step.outputs}
+        for port in self._task.step.reads:
+            spec = self._task.dataset(port.dataset)
+            if stored.exists(self._storage, spec):
+                continue
+            if port.dataset in written:  # its own earlier state, before the first run: no rows
+                self._unwritten.add(port.name)
+                continue
+            location = self._storage / spec.location
+            message = f"dataset `{spec.name}` is not at {location}"
+            hint = "put the file there, or run the step that writes it first"
+            raise StepError(message, code="missing-input", hint=hint, place=spec.place)
+        self._seen = {port.name: self._signature(port) for port in self._task.step.reads}
+
+    def look(self) -> None:
+        """Prepare the inputs of a process; that of a function are looked at when they are handed over."""
+        if not isinstance(self._task.step.call, PythonCall | SqlCall):
+            for port in self._task.step.reads:
+                self._look(port)
+
+    def sources(self) -> dict[str, Source]:
+        """Inputs by port. An incremental input of a process is a file with the new rows; of a table format, Parquet."""
+        found: dict[str, Source] = {}
+        for port in self._task.step.reads:
+            spec = self._task.dataset(port.dataset)
+            location = self._slices.get(port.name) or str(stored.locate(self._storage, spec))
+            found[port.name] = Source(port, spec, location)
+        return found
+
+    def forget(self) -> None:
+        """Let go of rows, so that their database can be closed."""
+        self._rows.clear()
+
+    def incremental(self) -> list[DatasetInput]:
+        """Return the ports that are handed only new rows."""
+        return [
+            port
+            for port in self._task.step.reads
+            if port.rows is Rows.AUTO and self._task.dataset(port.dataset).ingestion is Ingestion.INCREMENTAL
+        ]
+
+    def _is_cut(self, port: DatasetInput) -> bool:
+        """Tell whether the port hands over something else than the dataset as it lies there."""
+        return port in self.incremental() or port.name in self._unwritten
+
+    def _slice(self, port: DatasetInput) -> None:
+        spec = self._task.dataset(port.dataset)
+        path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
+        self._cut_file(port, spec, path)
+        self._slices[port.name] = str(path)
+
+    def _cut_file(self, port: DatasetInput, shape: DatasetSpec, path: Path) -> None:
+        spec = self._task.dataset(port.dataset)
+        with disk.told(path), stored.reading(self._db(), spec, self._storage / spec.location):
+            self.relation(port).create_view("new_rows", replace=True)
+            files.write(self._db(), "SELECT * FROM new_rows", shape, path)
+
+    def relation(self, port: DatasetInput) -> duckdb.DuckDBPyRelation:
+        """Return the rows that the port hands over, and note the watermark that they reach."""
+        if port.name not in self._rows:
+            spec = self._task.dataset(port.dataset)
+            if port.name in self._unwritten:
+                self._rows[port.name] = files.no_rows(self._db(), spec)
+                return self._rows[port.name]
+            relation = stored.scan(self._db(), self._storage, spec)
+            with stored.reading(self._db(), spec, self._storage / spec.location):
+                broken = contract.columns(spec, schema(relation))
+                if broken:
+                    lines = "; ".join(each.text for each in broken)
+                    message = f"dataset `{spec.name}` at {spec.location} is not as promised: {lines}"
+                    raise ContractError(message, code=broken[0].code, hint=broken[0].hint, place=spec.place)
+                if port in self.incremental():
+                    mark = watermark.read(self._mark_file(port))
+                    relation = watermark.cut(relation, spec, mark)
+                    newest = self._marks[port.name] = watermark.newest(relation, spec)
+                    # Rows that arrive from here on are past this mark: they are the next run's.
+                    relation = relation.filter("false" if newest is None else newest.reached())
+            self._rows[port.name] = relation
+        return self._rows[port.name]
+
+    def _mark_file(self, port: DatasetInput) -> Path:
+        return watermark.file_of(self._storage, self._task.pipeline, self._task.step.id, port.name)
+
+    def _port(self, name: str) -> DatasetInput:
+        return next(port for port in self._task.step.reads if port.name == name)
+
+    def load(self, port: str, annotation: object) -> Any:
+        """Return the rows of an input as the annotated type."""
+        kind = frames.name_of(annotation)
+        wanted = self._port(port)
+        if kind in {"pathlib.Path", "builtins.str", "Path", "str"}:
+            if self._is_cut(wanted) and port not in self._slices:
+                self._slice(wanted)
+            location = self.sources()[port].location
+            return location if kind.endswith("str") else Path(location)
+        if kind.startswith("pyspark."):
+            return self._spark(wanted)
+        spec = self._task.dataset(wanted.dataset)
+        with stored.reading(self._db(), spec, self._storage / spec.location):
+            frame = frames.load(self.relation(wanted), annotation, port)
+        if kind in {"polars.DataFrame", "pandas.DataFrame", "pyarrow.Table"}:
+            self._counts[port] = len(frame)
+        return frame
+
+    def _spark(self, port: DatasetInput) -> Any:
+        from anabranch.data import sparkframes
+
+        spec = self._task.dataset(port.dataset)
+        location = str(stored.locate(self._storage, spec))
+        if self._is_cut(port) or spec.format is not Format.PARQUET:
+            location = str(self._folder / "in" / f"{disk.escape(port.name)}.spark.parquet")
+            self._cut_file(port, as_parquet(spec), Path(location))
+        return sparkframes.load(location)
+
+    def _look(self, port: DatasetInput) -> None:
+        """Prepare an input of a process: its columns are as promised, or nothing is and it reads what it likes."""
+        spec = self._task.dataset(port.dataset)
+        if self._is_cut(port):
+            self._slice(port)
+            return
+        try:
+            self.relation(port)
+        except StepError:
+            if spec.columns or spec.primary_key:
+                raise
+            self._counts[port.name] = None
+
+    def _signature(self, port: DatasetInput) -> object:
+        spec = self._task.dataset(port.dataset)
+        return None if port.name in self._unwritten else stored.signature(self._storage, spec)
+
+    def marks(self) -> tuple[tuple[str, dict[str, str]], ...]:
+        """Return the watermarks that the rows handed over reach: where each is kept, and what it says."""
+        return tuple(
+            (
+                journal.relative(self._storage, self._mark_file(port)),
+                {"field": mark.field, "type": mark.type, "value": mark.value},
+            )
+            for port in self.incremental()
+            if (mark := self._marks.get(port.name)) is not None
+        )
+
+    def stats(self, port: DatasetInput) -> PortStats:
+        """Say what was read; without a version where the data changed meanwhile, without rows where nobody can tell."""
+        spec = self._task.dataset(port.dataset)
+        if port.name not in self._counts:
+            relation = self.relation(port)
+            with stored.reading(self._db(), spec, self._storage / spec.location):
+                self._counts[port.name] = relation.aggregate("count(*)").fetchall()[0][0]
+        if port.name in self._unwritten:
+            return PortStats(port.name, spec.name, 0)
+        same = self._seen[port.name] == stored.signature(self._storage, spec)
+        version = stored.version(self._storage, spec) if same else ""
+        return PortStats(port.name, spec.name, self._counts[port.name], stored.size(self._storage, spec), version)
