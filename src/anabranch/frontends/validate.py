@@ -32,12 +32,9 @@ def _diagnostics(shape: type[BaseModel], document: Document, error: ValidationEr
         path = _path(document.value, each["loc"])
         grouped.setdefault(path if each["type"] != "missing" else (*path, each["loc"][-1]), []).append(each)
     found = [_diagnostic(shape, document, path, several) for path, several in grouped.items()]
-    deep = list(grouped)  # an error deeper down makes the one about its parent's union needless
-    kept = [
-        diagnostic
-        for path, diagnostic in zip(grouped, found, strict=True)
-        if not any(len(other) > len(path) and other[: len(path)] == path for other in deep)
-    ]
+    # An error deeper down makes the one about its parent's union needless.
+    around = {path[:i] for path in grouped for i in range(len(path))}
+    kept = [diagnostic for path, diagnostic in zip(grouped, found, strict=True) if path not in around]
     return sorted(
         kept, key=lambda each: (str(each.place.file if each.place else ""), each.place.line if each.place else 0)
     )

@@ -43,7 +43,7 @@ _NUMERIC_START = frozenset("-+.0123456789")
 DEEPEST = 100
 """Levels of nesting beyond which a file is refused."""
 
-LARGEST_EXPANSION = 1_000_000
+LARGEST_EXPANSION = 20_000
 """Nodes that aliases may expand to before a file is refused."""
 
 
@@ -126,6 +126,7 @@ class _Reader:
         self._lines: dict[Key, int] = {}
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._nodes = 0
+        self._expanded = 0
 
     def document(self) -> Document:
         event = self._next()
@@ -166,8 +167,9 @@ class _Reader:
             self._refuse(event, f"no anchor `&{event.anchor}` stands before this alias", "define it above")
         value, size = self._anchors[event.anchor]
         self._nodes += size
-        if self._nodes > LARGEST_EXPANSION:
-            self._refuse(event, "aliases expand this file beyond a million nodes", "write it without aliases")
+        self._expanded += size
+        if self._expanded > LARGEST_EXPANSION:
+            self._refuse(event, "aliases expand this file by more than 20,000 nodes", "write it without aliases")
         return value
 
     def _mapping(self, path: Key) -> dict[str, Any]:
