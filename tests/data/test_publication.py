@@ -17,8 +17,9 @@ import polars as pl
 import pytest
 from tests.data.conftest import task
 
-from anabranch.data import disk, journal
+from anabranch.data import disk, duck, journal
 from anabranch.data.describe import describe, read_dataset
+from anabranch.data.formats import files
 from anabranch.data.local import LocalData
 from anabranch.data.watermark import listed
 from anabranch.model.call import ShellCall
@@ -308,3 +309,53 @@ def test_killed_by_the_kernel_at_any_moment(tmp_path: Path, form: Format) -> Non
         LocalData(tmp_path).recover("p")
     ingest(tmp_path, form, "last")
     assert state(tmp_path, form) == expected(count)
+
+
+NEIGHBOUR = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import polars as pl
+sys.path.insert(0, sys.argv[2])
+from tests.data.conftest import task
+from tests.data.test_publication import SHARED
+from anabranch.data.local import LocalData
+storage = Path(sys.argv[1])
+for number in range(1_000_000):
+    staging = LocalData(storage).begin(replace(task(storage, [], [SHARED], run=f"r{number}"), pipeline="other"))
+    staging.save("shared", pl.DataFrame({"k": [1, 2, 3], "n": [number] * 3}))
+    staging.commit()
+    staging.close()
+    print(number, flush=True)
+"""
+SHARED = DatasetSpec("shared", partition_by=("k",), columns=(Column("k", "int64"), Column("n", "int64")))
+
+
+@pytest.mark.slow
+def test_a_reader_sees_all_of_one_publication_while_another_pipeline_replaces_the_dataset(tmp_path: Path) -> None:
+    """A folder of files cannot be replaced in one step: never some of each, nor none, nor an error."""
+    arguments = [sys.executable, "-c", NEIGHBOUR, str(tmp_path), str(Path(__file__).parents[2])]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as neighbour:
+        assert neighbour.stdout is not None
+        assert neighbour.stdout.readline() == "0\n"
+        try:
+            seen = set()
+            for number in range(60):
+                staging = LocalData(tmp_path).begin(task(tmp_path, [SHARED], [], run=f"run{number}"))
+                frame: Any = staging.load("shared", pl.DataFrame)
+                staging.close()
+                assert sorted(frame["k"]) == [1, 2, 3]
+                assert frame["n"].n_unique() == 1
+                seen.add(frame["n"][0])
+        finally:
+            neighbour.kill()
+    assert len(seen) > 1
+
+
+def test_a_location_where_nothing_lies_is_not_taken_for_no_rows(tmp_path: Path) -> None:
+    """Only a folder without files is."""
+    db = duck.connect()
+    with pytest.raises(FileNotFoundError):
+        files.scan(db, SHARED, tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    assert files.scan(db, SHARED, tmp_path / "empty").fetchall() == []

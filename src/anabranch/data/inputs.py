@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anabranch.data import contract, disk, frames, journal, stored, watermark
 from anabranch.data.duck import schema
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.task import Task
+
+T = TypeVar("T")
+_TRIES = 50
 
 
 class Inputs:
@@ -57,6 +61,9 @@ class Inputs:
             spec = self._task.dataset(port.dataset)
             if stored.exists(self._storage, spec):
                 continue
+            journal.settle(self._storage)
+            if stored.exists(self._storage, spec):
+                continue  # another pipeline was just replacing it
             if port.dataset in written:  # its own earlier state, before the first run: no rows
                 self._unwritten.add(port.name)
                 continue
@@ -105,9 +112,14 @@ class Inputs:
 
     def _cut_file(self, port: DatasetInput, shape: DatasetSpec, path: Path) -> None:
         spec = self._task.dataset(port.dataset)
-        with disk.told(path), stored.reading(self._db(), spec, self._storage / spec.location):
-            self.relation(port).create_view("new_rows", replace=True)
-            files.write(self._db(), "SELECT * FROM new_rows", shape, path)
+
+        def write() -> None:
+            disk.remove(path)
+            with disk.told(path), stored.reading(self._db(), spec, self._storage / spec.location):
+                self.relation(port).create_view("new_rows", replace=True)
+                files.write(self._db(), "SELECT * FROM new_rows", shape, path)
+
+        self._steady(port, write)
 
     def relation(self, port: DatasetInput) -> duckdb.DuckDBPyRelation:
         """Return the rows that the port hands over, and note the watermark that they reach."""
@@ -150,8 +162,12 @@ class Inputs:
         if kind.startswith("pyspark."):
             return self._spark(wanted)
         spec = self._task.dataset(wanted.dataset)
-        with stored.reading(self._db(), spec, self._storage / spec.location):
-            frame = frames.load(self.relation(wanted), annotation, port)
+
+        def read() -> Any:
+            with stored.reading(self._db(), spec, self._storage / spec.location):
+                return frames.load(self.relation(wanted), annotation, port)
+
+        frame = self._steady(wanted, read)
         if kind in {"polars.DataFrame", "pandas.DataFrame", "pyarrow.Table"}:
             self._counts[port] = len(frame)
         return frame
@@ -181,7 +197,33 @@ class Inputs:
 
     def _signature(self, port: DatasetInput) -> object:
         spec = self._task.dataset(port.dataset)
-        return None if port.name in self._unwritten else stored.signature(self._storage, spec)
+        if port.name in self._unwritten:
+            return None
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return stored.signature(self._storage, spec)
+            journal.settle(self._storage)  # waits for whoever replaces the folder
+        raise _restless(spec)
+
+    def _steady(self, port: DatasetInput, act: Callable[[], T]) -> T:
+        """Return what `act` reads of one state of the data, again when another pipeline replaced it meanwhile.
+
+        Raises:
+            StepError: `input-changing`, it is replaced faster than it is read.
+        """
+        for _ in range(_TRIES):
+            before = self._signature(port)
+            try:
+                result = act()
+            except (OSError, StepError):
+                if self._signature(port) == before:
+                    raise
+            else:
+                if self._signature(port) == before:
+                    self._seen[port.name] = before
+                    return result
+            self._rows.pop(port.name, None)
+        raise _restless(self._task.dataset(port.dataset))
 
     def marks(self) -> tuple[tuple[str, dict[str, str]], ...]:
         """Return the watermarks that the rows handed over reach: where each is kept, and what it says."""
@@ -203,6 +245,12 @@ class Inputs:
                 self._counts[port.name] = relation.aggregate("count(*)").fetchall()[0][0]
         if port.name in self._unwritten:
             return PortStats(port.name, spec.name, 0)
-        same = self._seen[port.name] == stored.signature(self._storage, spec)
-        version = stored.version(self._storage, spec) if same else ""
-        return PortStats(port.name, spec.name, self._counts[port.name], stored.size(self._storage, spec), version)
+        if self._seen[port.name] != self._signature(port):
+            return PortStats(port.name, spec.name, self._counts[port.name])
+        size, version = stored.told(self._storage, spec)
+        return PortStats(port.name, spec.name, self._counts[port.name], size, version)
+
+
+def _restless(spec: DatasetSpec) -> StepError:
+    message = f"dataset `{spec.name}` is replaced faster than it can be read"
+    return StepError(message, code="input-changing", hint="see what else writes it, then retry the run")

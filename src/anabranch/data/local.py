@@ -168,13 +168,7 @@ class LocalStaging:
             if moves or marks:
                 journal.publish(self._storage, task.pipeline, journal.Journal(self._publication, moves, marks))
             writes = tuple(
-                PortStats(
-                    name,
-                    target.dataset.name,
-                    counts[name],
-                    stored.size(self._storage, target.dataset),
-                    stored.version(self._storage, target.dataset),
-                )
+                PortStats(name, target.dataset.name, counts[name], *stored.told(self._storage, target.dataset))
                 for name, target in self.targets.items()
             )
         return reads, writes

@@ -97,10 +97,16 @@ def version(storage: Path, spec: DatasetSpec) -> str:
 
 
 def signature(storage: Path, spec: DatasetSpec) -> object:
-    """Return what changes whenever the data does, without reading it: for files their names, sizes and times."""
+    """Return what changes whenever the data does, without reading it: for files their names, sizes and times.
+
+    Raises:
+        FileNotFoundError: nothing lies there, or it is replaced just now.
+    """
     if spec.format in {Format.DELTA, Format.ICEBERG}:
         return version(storage, spec)
-    found = ((path, path.stat()) for path in disk.parts(locate(storage, spec)))
+    location = locate(storage, spec)
+    location.stat()
+    found = ((path, path.stat()) for path in disk.parts(location))
     return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
 
 
@@ -120,3 +126,11 @@ def _hash(path: Path) -> str:
 def size(storage: Path, spec: DatasetSpec) -> int:
     """Return the bytes that the dataset's files take."""
     return disk.size(locate(storage, spec))
+
+
+def told(storage: Path, spec: DatasetSpec) -> tuple[int | None, str]:
+    """Return a dataset's bytes and version; neither when another pipeline replaces it just now."""
+    try:
+        return size(storage, spec), version(storage, spec)
+    except FileNotFoundError:
+        return None, ""

@@ -32,10 +32,12 @@ def scan(
         guess: without, columns of text formats without a promised type stay as they are written.
 
     Raises:
+        FileNotFoundError: nothing lies there.
         duckdb.Error: the file cannot be read, or a value is not exactly of its promised type (on use).
     """
     files = disk.parts(location)
     if not files:
+        location.stat()  # a folder without files is no rows; a location where nothing lies is none of them
         return no_rows(db, spec)
     names = "[" + ", ".join(literal(path) for path in files) + "]"
     hive = "hive_partitioning = true" if spec.partition_by and location.is_dir() else "hive_partitioning = false"
