@@ -34,11 +34,11 @@ def bind(query: str, tables: Mapping[str, tuple[Column, ...]], params: Mapping[s
         if unknown:
             return f"the query names ${unknown[0]}, which is no param of the pipeline"
         given = dict.fromkeys(used)
-        relation = db.sql(query.rstrip().rstrip(";"), params=given or None)
-        return tuple(
-            Column(name, _compared(canonical(kind)))
-            for name, kind in zip(relation.columns, relation.types, strict=True)
-        )
+        if statements[0].type != duckdb.StatementType.SELECT:
+            return f"the query is {statements[0].type.name}; write one SELECT"
+        # Described, never made a relation: DuckDB runs a COPY within a WITH as soon as it binds it.
+        told = db.execute(f"DESCRIBE {query}", given or None).fetchall()
+        return tuple(Column(name, _compared(canonical(duckdb.type(kind)))) for name, kind, *_ in told)
     except duckdb.Error as error:
         return str(error).partition("\n\n")[0].strip()
     finally:
