@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline
     from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
@@ -171,8 +172,16 @@ class RunStore(Protocol):
         """
         ...
 
-    def runs(self, pipeline: str | None = None, limit: int = 25) -> tuple[Run, ...]:
-        """Return the newest runs first."""
+    def runs(self, pipeline: str | None = None, limit: int = 25, namespace: str | None = None) -> tuple[Run, ...]:
+        """Return the newest runs first; of one namespace, or of all."""
+        ...
+
+    def newest(self, pipeline: str | None, namespace: str | None, limit: int) -> Iterator[Run]:
+        """Yield the newest runs first, each read when it is asked for."""
+        ...
+
+    def forget(self, namespace: str) -> None:
+        """Delete the runs of a branch, with their logs. Main's are kept."""
         ...
 
     def resolve(self, text: str) -> RunId:
@@ -194,6 +203,42 @@ class RunStore(Protocol):
 
     def cancel(self, run: RunId) -> None:
         """Ask the process that drives the run to cancel it."""
+        ...
+
+
+class BranchStore(Protocol):
+    """Where the records of branches live."""
+
+    def add(self, branch: Branch) -> None:
+        """Record a new branch.
+
+        Raises:
+            ConflictError: `branch-exists`.
+        """
+        ...
+
+    def save(self, branch: Branch) -> None:
+        """Record how a branch has changed.
+
+        Raises:
+            NotFoundError: `no-branch`, it was dropped meanwhile.
+        """
+        ...
+
+    def find(self, name: str) -> Branch:
+        """Return the branch of that name.
+
+        Raises:
+            NotFoundError: `no-branch`.
+        """
+        ...
+
+    def all(self) -> tuple[Branch, ...]:
+        """Return every branch, by name."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget a branch."""
         ...
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.projects import anabranch, write
 
 from anabranch.model.run import RunState
-from anabranch.store.sqlite import SqliteRunStore
+from anabranch.store.runs import SqliteRunStore
 
 MOMENTS = 50
 

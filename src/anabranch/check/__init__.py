@@ -26,6 +26,7 @@ RULES: tuple[Callable[[Subject], list[Diagnostic]], ...] = (
     data.one_writer,
     data.own_locations,
     data.incremental_fields,
+    data.known_references,
     contracts.promised_columns,
     contracts.known_columns,
     contracts.bound_queries,

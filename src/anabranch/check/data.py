@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from anabranch.check.subject import Subject
     from anabranch.model.pipeline import DatasetOutput, Pipeline, Step
 
-OURS = "_anabranch"
-"""The folder below the storage root that is not for datasets."""
+OURS = frozenset({"_anabranch", "_branches"})
+"""Folders below the storage root that are not for datasets."""
 
 
 def known_datasets(subject: Subject) -> list[Diagnostic]:
@@ -82,7 +82,7 @@ def own_locations(subject: Subject) -> list[Diagnostic]:
     for spec in subject.pipeline.datasets:
         path = "/".join(part for part in spec.location.replace("\\", "/").split("/") if part != ".")
         parts = path.split("/")
-        if path.startswith("/") or ".." in parts or ":" in parts[0] or parts[0] in {OURS, ""}:
+        if path.startswith("/") or ".." in parts or ":" in parts[0] or parts[0] in {*OURS, ""}:
             message = f"dataset `{spec.name}` lies at `{spec.location}`, outside of the storage"
             hint = "write a path relative to the storage root, without `..`"
             found.append(Diagnostic("path-escape", message, hint, spec.place))
@@ -114,3 +114,22 @@ def incremental_fields(subject: Subject) -> list[Diagnostic]:
         for spec in subject.pipeline.datasets
         if spec.ingestion is Ingestion.INCREMENTAL and not spec.incremental_field
     ]
+
+
+def known_references(subject: Subject) -> list[Diagnostic]:
+    """A reference names a dataset, by as many columns as its primary key has."""
+    known = subject.pipeline.dataset_by_name
+    found: list[Diagnostic] = []
+    for spec in subject.pipeline.datasets:
+        for reference in spec.references:
+            other, name = known.get(reference.dataset), reference.dataset
+            shown = ", ".join(reference.columns)
+            if other is None and name not in subject.registry:
+                message = f"dataset `{spec.name}`: ({shown}) refers to `{name}`, and no dataset is named so"
+                hint = closest(name, subject.registry.union(known))
+                found.append(Diagnostic("unknown-dataset", message, hint, spec.place))
+            elif other is not None and len(other.primary_key) != len(reference.columns):
+                key = ", ".join(other.primary_key)
+                message = f"dataset `{spec.name}`: ({shown}) refers to `{name}`, whose primary key is ({key})"
+                found.append(Diagnostic("bad-reference", message, "name as many columns, in its order", spec.place))
+    return found

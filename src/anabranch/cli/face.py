@@ -84,6 +84,22 @@ class Face:
         return near(place, root_of(self.directory))
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on stderr before something is changed, unless `yes`.
+
+    Raises:
+        UsageError: `not-confirmed`, nobody is there to answer.
+        click.Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        from anabranch.model.errors import UsageError
+
+        raise UsageError(f"{question} Nobody is there to answer", code="not-confirmed", hint="--yes")
+    click.confirm(question, abort=True, err=True)
+
+
 def write_json(data: object) -> None:
     """Write one object on one line of stdout."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False, separators=(", ", ": ")) + "\n")

@@ -27,6 +27,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "test": "Run a pipeline's tests on small given inputs.",
         "runs": "List, show, read, retry and cancel runs.",
     },
+    "Branch": {
+        "branch": "Try a change beside main, compare the data, promote or drop it.",
+    },
 }
 """Every verb by section; a verb `v` is the command `v` in `verbs/v.py`."""
 
@@ -82,7 +85,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     subcommand_metavar="VERB ...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every verb takes --json and --help. Exit codes: 0 ok, 1 internal error, 2 usage, 3 invalid project, "
-    "4 a step failed, 5 a contract is broken, 7 conflict, 8 not found, 130 interrupted.",
+    "4 a step failed, 5 a contract is broken, 6 differences found, 7 conflict, 8 not found, 130 interrupted.",
 )
 @click.option("-C", "--project", "directory", metavar="DIR", help="Work as if started in DIR.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")

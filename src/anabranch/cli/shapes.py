@@ -17,6 +17,14 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | runs logs | `run`, `logs`: `step`, `attempt`, `file`, `bytes`, `lines` (the last), `cut` |
 | runs cancel | `run` (an id), `state` |
 | test | `ok`, `tests` |
+| branch create | `branch` |
+| branch list | `branches` |
+| branch show | `branch`, `stale` (datasets of main that have moved on), `code_diff` |
+| branch run | as `run` |
+| branch deltas | `report`, `failed_rules` |
+| branch promote | `branch`, `promoted` (datasets, with the versions before and after), `undone` |
+| branch drop | `branch`, `root`, `deleted` (a count), `left` |
+| branch gc | `dry_run`, `collected` |
 | doctor | `ok`, `findings` |
 
 `run --json` and `runs retry --json` write a line for each recorded event as it happens, then the result:
@@ -55,6 +63,7 @@ from anabranch.model.values import show
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Step
@@ -224,6 +233,31 @@ def run(item: Run, *, steps: bool = True) -> Shape:
         "message": item.message,
         "counts": counts,
         **({"steps": [step_run(one) for one in item.steps]} if steps else {}),
+    }
+
+
+def branch(item: Branch) -> Shape:
+    """Return one branch; `root` ends in `/`, and everything that it owns lies below it."""
+    promotion = item.promotion
+    return {
+        "name": item.name,
+        "pipeline": item.pipeline,
+        "kind": item.kind.value,
+        "root": item.root,
+        "steps": [{"step": each.step, "role": each.role.value, "why": list(each.why)} for each in item.reasons],
+        "base_run": item.base,
+        "run": item.run,
+        "params": dict(item.params),
+        "sample": str(item.sample) if item.sample else None,
+        "inputs": [
+            {"dataset": pin.dataset, "version": pin.version or None, "floating": not pin.version, "goes_on": pin.base}
+            for pin in item.pins
+        ],
+        "sampled": {each.dataset: each.how for each in item.sampled},
+        "git": item.git or None,
+        "created_at": iso(item.created_at),
+        "expires_at": iso(item.expires_at),
+        "promoted": promotion is not None and not promotion.undone,
     }
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OURS = "_anabranch"
 """The folder below a storage root that holds staging, journals and watermarks."""
 
+BRANCHES = "_branches"
+"""The folder below a storage root that holds the storage of each branch."""
+
 _TRIES = 100
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anabranch.data import contract, disk, frames, journal, stored, watermark
+from anabranch.data import contract, disk, frames, journal, sample, stored, watermark
 from anabranch.data.duck import schema
 from anabranch.data.formats import files
 from anabranch.data.storable import as_parquet
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TRIES = 50
+_PATIENCE = 5.0
+"""Seconds that a branch waits for main to finish a publication."""
 
 
 class Inputs:
@@ -61,14 +65,13 @@ class Inputs:
             spec = self._task.dataset(port.dataset)
             if stored.exists(self._storage, spec):
                 continue
-            journal.settle(self._storage)
+            self._settle(spec)
             if stored.exists(self._storage, spec):
                 continue  # another pipeline was just replacing it
             if port.dataset in written:  # its own earlier state, before the first run: no rows
                 self._unwritten.add(port.name)
                 continue
-            location = self._storage / spec.location
-            message = f"dataset `{spec.name}` is not at {location}"
+            message = f"dataset `{spec.name}` is not at {stored.place(self._storage, spec)}"
             hint = "put the file there, or run the step that writes it first"
             raise StepError(message, code="missing-input", hint=hint, place=spec.place)
         self._seen = {port.name: self._signature(port) for port in self._task.step.reads}
@@ -84,7 +87,7 @@ class Inputs:
         found: dict[str, Source] = {}
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
-            location = self._slices.get(port.name) or str(stored.locate(self._storage, spec))
+            location = self._slices.get(port.name) or str(stored.place(self._storage, spec))
             found[port.name] = Source(port, spec, location)
         return found
 
@@ -102,7 +105,39 @@ class Inputs:
 
     def _is_cut(self, port: DatasetInput) -> bool:
         """Tell whether the port hands over something else than the dataset as it lies there."""
-        return port in self.incremental() or port.name in self._unwritten
+        spec = self._task.dataset(port.dataset)
+        return port in self.incremental() or port.name in self._unwritten or self._sampled(spec) or self._past(spec)
+
+    def _sampled(self, spec: DatasetSpec) -> bool:
+        return spec.bound is not None and spec.bound.sample is not None and self._is_main(spec)
+
+    def _past(self, spec: DatasetSpec) -> bool:
+        """Tell whether a branch reads an older snapshot of a table than a process would find at its location."""
+        if spec.bound is None or spec.format not in stored.TABLES or not self._is_main(spec):
+            return False
+        return stored.version(Path(spec.bound.root), replace(spec, bound=None)) != spec.bound.version
+
+    def _is_main(self, spec: DatasetSpec) -> bool:
+        """Tell whether a branch reads the dataset of main."""
+        return stored.home(self._storage, spec) != self._storage
+
+    def _settle(self, spec: DatasetSpec) -> None:
+        """Finish what is committed and unfinished in our storage; wait for others to do so in theirs.
+
+        Raises:
+            StepError: `main-unfinished`, what a branch reads is in the middle of a publication that nobody finishes.
+        """
+        if not self._is_main(spec):
+            journal.settle(self._storage)
+            return
+        root = stored.home(self._storage, spec)
+        deadline = time.monotonic() + _PATIENCE
+        while journal.unfinished(root):
+            if time.monotonic() > deadline:
+                message = f"main's storage {root} has a publication that was cut off"
+                hint = "run main's pipeline, which finishes it first; a branch changes nothing there"
+                raise StepError(message, code="main-unfinished", hint=hint)
+            time.sleep(0.05)
 
     def _slice(self, port: DatasetInput) -> None:
         spec = self._task.dataset(port.dataset)
@@ -115,7 +150,7 @@ class Inputs:
 
         def write() -> None:
             disk.remove(path)
-            with disk.told(path), stored.reading(self._db(), spec, self._storage / spec.location):
+            with disk.told(path), stored.reading(self._db(), spec, stored.place(self._storage, spec)):
                 self.relation(port).create_view("new_rows", replace=True)
                 files.write(self._db(), "SELECT * FROM new_rows", shape, path)
 
@@ -129,12 +164,14 @@ class Inputs:
                 self._rows[port.name] = files.no_rows(self._db(), spec)
                 return self._rows[port.name]
             relation = stored.scan(self._db(), self._storage, spec)
-            with stored.reading(self._db(), spec, self._storage / spec.location):
+            with stored.reading(self._db(), spec, stored.place(self._storage, spec)):
                 broken = contract.columns(spec, schema(relation))
                 if broken:
                     lines = "; ".join(each.text for each in broken)
                     message = f"dataset `{spec.name}` at {spec.location} is not as promised: {lines}"
                     raise ContractError(message, code=broken[0].code, hint=broken[0].hint, place=spec.place)
+                if self._sampled(spec):
+                    relation = sample.cut(self._db(), self._storage, relation, spec)
                 if port in self.incremental():
                     mark = watermark.read(self._mark_file(port))
                     relation = watermark.cut(relation, spec, mark)
@@ -164,7 +201,7 @@ class Inputs:
         spec = self._task.dataset(wanted.dataset)
 
         def read() -> Any:
-            with stored.reading(self._db(), spec, self._storage / spec.location):
+            with stored.reading(self._db(), spec, stored.place(self._storage, spec)):
                 return frames.load(self.relation(wanted), annotation, port)
 
         frame = self._steady(wanted, read)
@@ -176,7 +213,7 @@ class Inputs:
         from anabranch.data import sparkframes
 
         spec = self._task.dataset(port.dataset)
-        location = str(stored.locate(self._storage, spec))
+        location = str(stored.place(self._storage, spec))
         if self._is_cut(port) or spec.format is not Format.PARQUET:
             location = str(self._folder / "in" / f"{disk.escape(port.name)}.spark.parquet")
             self._cut_file(port, as_parquet(spec), Path(location))
@@ -202,7 +239,7 @@ class Inputs:
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 return stored.signature(self._storage, spec)
-            journal.settle(self._storage)  # waits for whoever replaces the folder
+            self._settle(spec)  # waits for whoever replaces the folder
         raise _restless(spec)
 
     def _steady(self, port: DatasetInput, act: Callable[[], T]) -> T:
@@ -241,14 +278,27 @@ class Inputs:
         spec = self._task.dataset(port.dataset)
         if port.name not in self._counts:
             relation = self.relation(port)
-            with stored.reading(self._db(), spec, self._storage / spec.location):
+            with stored.reading(self._db(), spec, stored.place(self._storage, spec)):
                 self._counts[port.name] = relation.aggregate("count(*)").fetchall()[0][0]
         if port.name in self._unwritten:
             return PortStats(port.name, spec.name, 0)
         if self._seen[port.name] != self._signature(port):
+            pinned(self._storage, spec, "")
             return PortStats(port.name, spec.name, self._counts[port.name])
         size, version = stored.told(self._storage, spec)
+        pinned(self._storage, spec, version)
         return PortStats(port.name, spec.name, self._counts[port.name], size, version)
+
+
+def pinned(storage: Path, spec: DatasetSpec, version: str) -> None:
+    """Make sure that what a branch has read is what it is pinned to.
+
+    Raises:
+        StepError: `input-moved`.
+    """
+    if spec.bound and spec.bound.version and stored.home(storage, spec) != storage and version != spec.bound.version:
+        message = f"dataset `{spec.name}` of main has changed since this branch first read it"
+        raise StepError(message, code="input-moved", hint="run the branch with --rebase, to read what is there now")
 
 
 def _restless(spec: DatasetSpec) -> StepError:

@@ -69,6 +69,11 @@ def pending(storage: Path, pipeline: str, publication: str) -> bool:
     return _path(storage, pipeline, publication).exists()
 
 
+def unfinished(storage: Path) -> bool:
+    """Tell whether the storage has a publication that is committed and not finished; nothing is changed."""
+    return any((storage / disk.OURS / "journal").glob("*/*.json"))
+
+
 def settle(storage: Path) -> int:
     """Finish what any crash or error left committed and unfinished; return how many publications.
 
@@ -77,7 +82,7 @@ def settle(storage: Path) -> int:
     Raises:
         StepError: `publication-unfinished`.
     """
-    if not any((storage / disk.OURS / "journal").glob("*/*.json")):
+    if not unfinished(storage):
         return 0
     with _alone(storage):
         return _finish(storage)

@@ -12,7 +12,7 @@ from anabranch.data import contract, disk, frames, journal, stored
 from anabranch.data.duck import connect, quote, schema
 from anabranch.data.formats import delta, files, iceberg
 from anabranch.data.formats.exact import MARK
-from anabranch.data.inputs import Inputs
+from anabranch.data.inputs import Inputs, pinned
 from anabranch.data.storable import as_parquet, storable
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import StepError
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from anabranch.model.task import Task
     from anabranch.ports import Staging
-
-_TABLES = {Format.DELTA, Format.ICEBERG}
 
 
 class LocalData:
@@ -137,8 +135,8 @@ class LocalStaging:
         except duckdb.Error as error:
             for read in self._task.step.reads:  # a query that reads a value which is not as promised fails here
                 spec = self._task.dataset(read.dataset)
-                if MARK in str(error) and files.bad_values(self._db, spec, self._storage / spec.location):
-                    with stored.reading(self._db, spec, self._storage / spec.location):
+                if MARK in str(error) and files.bad_values(self._db, spec, stored.place(self._storage, spec)):
+                    with stored.reading(self._db, spec, stored.place(self._storage, spec)):
                         raise
             quoting = any(column.sensitive for spec in self._task.datasets for column in spec.columns)
             raise _not_written(error, target) from (None if quoting else error)
@@ -162,6 +160,9 @@ class LocalStaging:
                 for name, target in self.targets.items()
                 if counts[name] or not self._inputs.incremental() or not stored.exists(self._storage, target.dataset)
             )
+            for target in self.targets.values():  # what they grew from is what the branch is pinned to
+                if target.dataset.bound is not None:
+                    pinned(self._storage, target.dataset, stored.version(self._storage, target.dataset))
             marks = self._inputs.marks()
             self._close_database()
             task = self._task
@@ -174,7 +175,7 @@ class LocalStaging:
         return reads, writes
 
     def _staged_spec(self, spec: DatasetSpec) -> DatasetSpec:
-        return as_parquet(spec) if spec.format in _TABLES else spec
+        return as_parquet(spec) if spec.format in stored.TABLES else spec
 
     def _checked(self) -> dict[str, int]:
         """Return the rows of each staged output.
@@ -212,9 +213,9 @@ class LocalStaging:
             StepError: `unstorable-type`, the table would not take the rows.
         """
         staged, spec = Path(target.location), target.dataset
-        table = spec.format in _TABLES
+        table = spec.format in stored.TABLES
         grows = self._inputs.incremental() and stored.exists(self._storage, spec)
-        append = bool(grows and table and not spec.primary_key)
+        append = bool(grows and table and not spec.primary_key and stored.lies(self._storage, spec))
         query = self._with_published(target) if grows and not append else ""
         if table:
             # Whatever wrote them, rows reach a table as one file of types that it holds: nothing may fail later.

@@ -1,8 +1,13 @@
-"""A published dataset, whatever its format: whether it is there, its rows, its version."""
+"""A published dataset, whatever its format: whether it is there, its rows, its version.
+
+In a branch a dataset lies below the branch's own storage once it has been written there; until then it is read where it
+is bound, below main's, and only in the version that is pinned.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.data import contract, disk, duck
@@ -13,9 +18,12 @@ from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import duckdb
+
+
+TABLES = frozenset({Format.DELTA, Format.ICEBERG})
+"""Formats that keep their own history."""
 
 
 def locate(storage: Path, spec: DatasetSpec) -> Path:
@@ -26,7 +34,7 @@ def locate(storage: Path, spec: DatasetSpec) -> Path:
     """
     location = storage / spec.location
     root, resolved = storage.resolve(), location.resolve()
-    if resolved.is_relative_to(root / disk.OURS):
+    if any(resolved.is_relative_to(root / ours) for ours in (disk.OURS, disk.BRANCHES)):
         message = f"dataset `{spec.name}` lies at {location}, where anabranch keeps its own files"
         raise StepError(message, code="path-escape", hint="write another path")
     if not resolved.is_relative_to(root) or resolved == root:
@@ -36,8 +44,27 @@ def locate(storage: Path, spec: DatasetSpec) -> Path:
     return location
 
 
+def home(storage: Path, spec: DatasetSpec) -> Path:
+    """Return the root below which a dataset is read: the storage itself, or where a branch finds it until it writes it.
+
+    Raises:
+        StepError: `path-escape`.
+    """
+    return storage if spec.bound is None or lies(storage, spec) else Path(spec.bound.root)
+
+
+def place(storage: Path, spec: DatasetSpec) -> Path:
+    """Return where a dataset is read."""
+    return locate(home(storage, spec), spec)
+
+
 def exists(storage: Path, spec: DatasetSpec) -> bool:
-    """Tell whether the dataset has been published."""
+    """Tell whether the dataset can be read."""
+    return lies(home(storage, spec), spec)
+
+
+def lies(storage: Path, spec: DatasetSpec) -> bool:
+    """Tell whether the dataset has been published below this very root."""
     location = locate(storage, spec)
     match spec.format:
         case Format.DELTA:
@@ -71,22 +98,41 @@ def scan(
     Raises:
         StepError: `unreadable-input`.
     """
-    location = locate(storage, spec)
+    root = home(storage, spec)
+    location, pinned = locate(root, spec), _snapshot(storage, root, spec)
     with reading(db, spec, location):
         match spec.format:
             case Format.DELTA:
-                return delta.scan(db, location)
+                return delta.scan(db, location, pinned)
             case Format.ICEBERG:
-                return iceberg.scan(db, storage, spec)
+                return iceberg.scan(db, root, spec, pinned)
             case _:
                 return files.scan(db, spec, location, guess=guess)
+
+
+def _snapshot(storage: Path, root: Path, spec: DatasetSpec) -> int | None:
+    """Return the snapshot of a table that a branch is pinned to.
+
+    Raises:
+        StepError: `input-moved`, another table lies there now.
+    """
+    if root == storage or spec.bound is None or ":" not in spec.bound.version or spec.format not in TABLES:
+        return None
+    table, _, number = spec.bound.version.rpartition("@")
+    if version(root, spec).rpartition("@")[0] != table:
+        message = f"dataset `{spec.name}` of main is another table than the one that this branch reads"
+        raise StepError(message, code="input-moved", hint="run the branch with --rebase")
+    return int(number)
 
 
 def version(storage: Path, spec: DatasetSpec) -> str:
     """Return what identifies the data: the content's digest, or the table's snapshot. Empty when there is none."""
     if not exists(storage, spec):
         return ""
-    location = locate(storage, spec)
+    root = home(storage, spec)
+    if spec.bound and root != storage and spec.format in TABLES and spec.bound.version:
+        return spec.bound.version  # a table keeps its past, and only this of it is read
+    storage, location = root, locate(root, spec)
     match spec.format:
         case Format.DELTA:
             return delta.version(location)
@@ -102,9 +148,9 @@ def signature(storage: Path, spec: DatasetSpec) -> object:
     Raises:
         FileNotFoundError: nothing lies there, or it is replaced just now.
     """
-    if spec.format in {Format.DELTA, Format.ICEBERG}:
+    if spec.format in TABLES:
         return version(storage, spec)
-    location = locate(storage, spec)
+    location = place(storage, spec)
     location.stat()
     found = ((path, path.stat()) for path in disk.parts(location))
     return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
@@ -125,7 +171,7 @@ def _hash(path: Path) -> str:
 
 def size(storage: Path, spec: DatasetSpec) -> int:
     """Return the bytes that the dataset's files take."""
-    return disk.size(locate(storage, spec))
+    return disk.size(place(storage, spec))
 
 
 def told(storage: Path, spec: DatasetSpec) -> tuple[int | None, str]:

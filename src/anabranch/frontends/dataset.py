@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from anabranch.model.columns import Column, canonical_type
-from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Stage
+from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Reference, Stage
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Rows
 from anabranch.model.place import Place
@@ -36,6 +36,8 @@ class Dataset:
         incremental_field: the column by whose value new rows are known.
         partition_by: columns that become folders.
         ingestion: full, or incremental: steps that read it are handed only rows past the last committed value.
+        references: columns whose values are the primary key of another dataset: `{"carrier": "carriers"}`, with
+            several columns `{("origin", "time_hour"): "weather"}`. Samples follow them.
         description: for people.
 
     Raises:
@@ -54,6 +56,7 @@ class Dataset:
         incremental_field: str = "",
         partition_by: Iterable[str] = (),
         ingestion: str = "full",
+        references: Mapping[str | tuple[str, ...], str | Dataset] | None = None,
         description: str = "",
     ) -> None:
         """Describe the dataset; nothing is read."""
@@ -68,8 +71,9 @@ class Dataset:
             incremental_field,
             _names(partition_by),
             _member(Ingestion, ingestion, name, place),
+            _references(references or {}),
             description,
-            place,
+            place=place,
         )
 
     @property
@@ -164,6 +168,13 @@ def _member(kind: type[E], text: str, name: str, place: Place) -> E:
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _references(given: Mapping[str | tuple[str, ...], str | Dataset]) -> tuple[Reference, ...]:
+    return tuple(
+        Reference(_names(columns), other.name if isinstance(other, Dataset) else other)
+        for columns, other in given.items()
+    )
 
 
 def _columns(given: Columns, name: str, place: Place) -> tuple[Column, ...]:

@@ -30,6 +30,7 @@ class ProjectFile:
     storage: Path
     datasets: tuple[DatasetSpec, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
+    branch_storage: Path | None = None
 
 
 def find_root(path: Path) -> Path:
@@ -61,6 +62,11 @@ def read_project(root: Path) -> ProjectFile:
         problems.append(
             Diagnostic("bad-storage", message, "name a folder in it, such as data", document.place("storage"))
         )
+    beside = (root / shape.branch_storage).resolve() if shape.branch_storage else None
+    if beside is not None and (beside == root or root.is_relative_to(beside)):
+        message = f"the branch storage `{shape.branch_storage}` holds the project itself"
+        hint = "name a folder in it, or none"
+        problems.append(Diagnostic("bad-storage", message, hint, document.place("branch_storage")))
     datasets: list[DatasetSpec] = []
     if isinstance(shape.datasets, dict):
         datasets += lower_datasets(document, shape.datasets)
@@ -79,4 +85,4 @@ def read_project(root: Path) -> ProjectFile:
     if problems:
         raise InvalidProject(problems)
     sources = tuple((each, document.place("pipelines", i)) for i, each in enumerate(shape.pipelines))
-    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), shape.environments)
+    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), shape.environments, beside)

@@ -10,11 +10,12 @@ from anabranch.frontends.shape import ColumnShape, DatasetShape, RegistryShape
 from anabranch.frontends.validate import validate
 from anabranch.frontends.yamlfile import Document, read_document
 from anabranch.model.columns import Column, canonical_type
-from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Stage
+from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Reference, Stage
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
 from anabranch.model.place import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FIELDS = (
@@ -27,9 +28,11 @@ FIELDS = (
     "incremental_field",
     "partition_by",
     "ingestion",
+    "references",
     "description",
 )
-"""The columns of a registry file; lists are separated by `;`, and a column's type follows its name after `:`."""
+"""The columns of a registry file; lists are separated by `;`. After `:` follow a column's type, and the dataset that
+columns refer to."""
 
 _LISTS = {"primary_key", "partition_by"}
 
@@ -84,10 +87,22 @@ def lower_dataset(
         given.incremental_field,
         tuple(given.partition_by),
         Ingestion(given.ingestion),
+        references(given.references),
         given.description,
-        document.place(*path),
+        place=document.place(*path),
     )
     return spec, tuple(problems)
+
+
+def references(given: Mapping[str, str]) -> tuple[Reference, ...]:
+    """Return references from columns, separated by commas, to datasets.
+
+    >>> references({"origin, time_hour": "weather"})
+    (Reference(columns=('origin', 'time_hour'), dataset='weather'),)
+    """
+    return tuple(
+        Reference(tuple(part.strip() for part in columns.split(",")), dataset) for columns, dataset in given.items()
+    )
 
 
 def _csv(root: Path, name: str) -> Document:
@@ -131,6 +146,6 @@ def _csv(root: Path, name: str) -> Document:
 
 def _cell(field: str, text: str) -> object:
     parts = [part.strip() for part in text.split(";") if part.strip()]
-    if field == "columns":
+    if field in {"columns", "references"}:
         return {name.strip(): kind.strip() for name, _, kind in (part.partition(":") for part in parts)}
     return parts if field in _LISTS else text

@@ -47,6 +47,9 @@ class DatasetShape(Shape):
     incremental_field: str = Field("", description="The column by whose value new rows are known.")
     partition_by: Names = Field(default_factory=list, description="Columns that become folders.")
     ingestion: Literal["full", "incremental"] = "full"
+    references: dict[str, str] = Field(
+        default_factory=dict, description="Columns, separated by commas, that name a row of another dataset by its key."
+    )
     description: str = ""
 
 
@@ -236,4 +239,5 @@ class ProjectShape(Shape):
         default_factory=dict, description="Files that list datasets, or datasets themselves."
     )
     storage: str = "data"
+    branch_storage: str = Field("", description="Where branches keep their data; by default below the storage.")
     environments: dict[str, dict[str, Any]] = Field(default_factory=dict)

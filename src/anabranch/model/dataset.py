@@ -46,6 +46,38 @@ class Ingestion(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Columns whose values are the primary key of a row of another dataset."""
+
+    columns: tuple[str, ...]
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which rows of a dataset a branch sees: those whose key hashes into the first `share` (0 to 1) of all hashes.
+
+    With `parent`, a row is kept when `columns` name a row of the parent that is kept, so that joins still meet.
+    """
+
+    share: float
+    columns: tuple[str, ...]
+    parent: DatasetSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a branch finds a dataset that it has not written itself: below another storage root, read only.
+
+    `version` pins what is read; empty where the data has none.
+    """
+
+    root: str
+    version: str = ""
+    sample: Sample | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetSpec:
     """One dataset of the registry.
 
@@ -64,7 +96,10 @@ class DatasetSpec:
     incremental_field: str = ""
     partition_by: tuple[str, ...] = ()
     ingestion: Ingestion = Ingestion.FULL
+    references: tuple[Reference, ...] = ()
     description: str = ""
+    bound: Bound | None = None
+    """Set in a branch; None means that it lies below the run's own storage."""
     place: Place | None = None
 
     @property

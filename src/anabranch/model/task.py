@@ -16,7 +16,7 @@ class Task:
     """One attempt of one step. Paths are absolute; `storage` is where the namespace's datasets lie.
 
     `values` has the JSON of each value port, by port. `params` has the run's as text; `declared` says their types.
-    `datasets` has those of the step's ports.
+    `datasets` has those of the step's ports. Python code must not write below `protected`, unless below `storage`.
     """
 
     run: RunId
@@ -31,6 +31,7 @@ class Task:
     declared: tuple[Param, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
     values: tuple[tuple[str, Json], ...] = ()
+    protected: str = ""
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset of that name; it is one of the step's ports."""

@@ -11,6 +11,7 @@ from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.run import Failure
 from anabranch.model.task import Broken, Done, Outcome
 from anabranch.model.traces import relative, user_place, user_trace
+from anabranch.run.guard import protecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -63,7 +64,8 @@ def perform(
     """
     started = time.perf_counter()
     try:
-        with environment({**dict(task.step.needs.env), **secrets(task.step.needs)}):
+        variables = {**dict(task.step.needs.env), **secrets(task.step.needs)}
+        with environment(variables), protecting(task.protected, task.storage):
             result, reads, writes = _attempt(task, data, engine)
         return Done(time.perf_counter() - started, reads, writes, result.value, result.parts)
     except BaseException as error:  # noqa: BLE001 - whatever user code raises becomes the attempt's outcome

@@ -61,6 +61,7 @@ class Runner:
         root: Path,
         storage: Path,
         folder: Path,
+        protected: Path | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """Prepare the run.
@@ -73,10 +74,12 @@ class Runner:
             root: the folder of the code.
             storage: where datasets lie.
             folder: of the run: logs and scratch files.
+            protected: storage that Python code must not write to.
             draw: random numbers in 0 to 1, for the jitter of retries.
         """
         self._plan, self._pool, self._store, self._reporter = plan, pool, store, reporter
         self._root, self._storage, self._folder, self._draw = root, storage, folder, draw
+        self._protected = str(protected) if protected else ""
         self._logs = str(folder / "logs")
         self._schedule = Schedule(plan.pipeline, plan.chosen, plan.reused)
         self._values: dict[StepId, Json] = {step: told.value for step, (_, told) in plan.reused.items()}
@@ -180,6 +183,7 @@ class Runner:
             pipeline.params,
             plan.params,
             task_values(step, self._values, plan.input),
+            self._protected,
         )
 
     def _flush(self) -> None:

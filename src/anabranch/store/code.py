@@ -6,7 +6,10 @@ import difflib
 import hashlib
 import json
 import os
+import sys
 import tempfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,10 @@ LARGEST = 5_000_000
 
 SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "dist", "build", "target"})
 """Folders that never hold the project's own code. Folders whose name starts with a dot are left out too."""
+
+
+LIBRARIES = ".libraries.txt"
+"""The file of every snapshot that lists what was installed beside the code: Python, then a line for each library."""
 
 
 class CodeStore:
@@ -51,6 +58,7 @@ class CodeStore:
             blob = str(cached[1]) if cached and cached[0] == stamp else self._keep(Path(entry.path).read_bytes())
             seen[name] = [stamp, blob]
             tree[name] = [blob, stat.st_mode & 0o111]
+        tree[LIBRARIES] = [self._keep(installed().encode()), 0]
         body = json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
         digest = hashlib.sha256(body).hexdigest()
         self._write(self._tree_file(digest), body)
@@ -81,6 +89,14 @@ class CodeStore:
             if not folder.exists():  # else another process made the same
                 raise
         return folder
+
+    def tree(self, digest: str) -> CodeTree:
+        """Return the files of a snapshot.
+
+        Raises:
+            NotFoundError: `no-code`, the snapshot is not here.
+        """
+        return CodeTree({name: self._blob_file(str(blob)) for name, (blob, _) in self._tree(digest).items()})
 
     def diff(self, old: str, new: str) -> str:
         """Return the changes between two snapshots as a unified diff; empty when there are none."""
@@ -163,3 +179,38 @@ def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntr
                 stack.append((f"{prefix}{entry.name}/", entry.path))
             elif entry.is_file():
                 yield prefix + entry.name, entry
+
+
+class CodeTree:
+    """The files of one snapshot, read when they are asked for."""
+
+    def __init__(self, blobs: dict[str, Path]) -> None:
+        """Name the file that holds each file's content."""
+        self._blobs = blobs
+
+    def names(self) -> list[str]:
+        """Return the files of the project, sorted."""
+        return sorted(name for name in self._blobs if name != LIBRARIES)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; None when it is not there."""
+        blob = self._blobs.get(name)
+        return blob.read_bytes() if blob else None
+
+    def libraries(self) -> dict[str, str]:
+        """Return what was installed: versions by name."""
+        lines = (self.read(LIBRARIES) or b"").decode().splitlines()
+        return dict(line.split("==", 1) for line in lines if "==" in line)
+
+
+@cache
+def installed() -> str:
+    """Return Python's version, and each library that this interpreter can import, with its version."""
+    names: set[str] = set()
+    for folder in sys.path:
+        with suppress(OSError):
+            names.update(name.removesuffix(".dist-info") for name in os.listdir(folder) if name.endswith(".dist-info"))  # noqa: PTH208
+    pairs = (name.rpartition("-") for name in names)
+    found = sorted({f"{name.lower().replace('_', '-')}=={version}" for name, _, version in pairs})
+    python = f"python=={sys.version_info.major}.{sys.version_info.minor}"
+    return "\n".join([python, *(line for line in found if not line.startswith("anabranch=="))]) + "\n"

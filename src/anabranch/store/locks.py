@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import ConflictError
@@ -13,6 +15,9 @@ from anabranch.store.told import told
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+
+_LONGEST = 200
 
 
 class FileLock:
@@ -78,7 +83,7 @@ class PipelineLock:
             run: the run that wants it.
             wait: seconds to wait for another run to end.
         """
-        self._lock = FileLock(folder / namespace / f"{pipeline.replace('/', '%2F')}.lock")
+        self._lock = FileLock(folder / _part(namespace) / f"{_part(pipeline)}.lock")
         self._pipeline, self._run, self._wait = pipeline, run, wait
 
     def __enter__(self) -> None:
@@ -96,6 +101,20 @@ class PipelineLock:
                 raise ConflictError(message, code="already-running", hint=hint)
             time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
 
+    def forget(self) -> None:
+        """Delete the lock's file, and its namespace's folder when it is the last: nobody will run there again."""
+        self._lock.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._lock.path.parent.rmdir()
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Let go."""
         self._lock.release()
+
+
+def _part(name: str) -> str:
+    """Return a name as one part of a path. File systems allow 255 bytes."""
+    safe = name.replace("%", "%25").replace("/", "%2F")
+    if safe in {".", ".."} or len(safe.encode()) > _LONGEST:
+        return hashlib.sha256(name.encode()).hexdigest()
+    return safe

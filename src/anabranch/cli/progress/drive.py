@@ -13,6 +13,7 @@ from anabranch.cli.table import Cell, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from anabranch.app import Project, RunResult
     from anabranch.cli.terminal import Terminal
@@ -41,8 +42,11 @@ def drive(
     face: Face,
     project: Project,
     pipeline: Pipeline,
-    act: Callable[[Reporter], RunResult],
+    act: Callable[[Reporter], RunResult | None],
     preface: Iterable[str] = (),
+    *,
+    storage: Path | None = None,
+    nothing: str = "",
 ) -> int:
     """Run, show, sum up.
 
@@ -52,6 +56,8 @@ def drive(
         pipeline: what runs.
         act: starts the run with a reporter, and returns when it has ended.
         preface: lines for stderr that come first, once the run has begun.
+        storage: where it writes; the project's by default.
+        nothing: what to say when there was nothing to run.
 
     Returns:
         The exit code.
@@ -59,19 +65,21 @@ def drive(
     inner = reporter_for(face, pipeline)
     watch = Watch(inner, lambda: face.note(*preface))
     try:
-        run = act(watch).run
+        result = act(watch)
     except KeyboardInterrupt:
         if watch.run is None:
             raise
-        run = project.runs.run(watch.run)
-        finish(face, project, run)
+        finish(face, project, project.runs.run(watch.run), storage)
         return INTERRUPTED
     finally:
         close = getattr(inner, "close", None)
         if close is not None:
             close()
-    finish(face, project, run)
-    return exit_code(run)
+    if result is None:
+        face.result({"result": None}, lambda: [nothing])
+        return 0
+    finish(face, project, result.run, storage)
+    return exit_code(result.run)
 
 
 def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
@@ -89,7 +97,7 @@ def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
     return LineReporter(pipeline)
 
 
-def finish(face: Face, project: Project, run: Run) -> None:
+def finish(face: Face, project: Project, run: Run, storage: Path | None = None) -> None:
     """Write the result to stdout, then what went wrong to stderr, so that its last line is the very last."""
     written = [(step, stats) for step in run.steps if step.state.ok for stats in step.writes]
     again = face.command("runs", "retry", run.id)
@@ -101,7 +109,7 @@ def finish(face: Face, project: Project, run: Run) -> None:
         result = {"ok": ok, "run": shapes.run(run), "datasets": datasets, "retry": None if ok else again}
         write_json({"anabranch": VERSION, "verb": face.verb, "result": result})
         return
-    write_lines([headline(run, face.out), *_datasets(face, project, written)])
+    write_lines([headline(run, face.out), *_datasets(face, project, written, storage or project.storage)])
     for line in troubles(run, voice(face, project, run, face.err)):
         sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -123,7 +131,7 @@ def location(project: Project, stats: PortStats) -> str | None:
     return spec.location if spec else None
 
 
-def _datasets(face: Face, project: Project, written: list[tuple[StepRun, PortStats]]) -> Iterator[str]:
+def _datasets(face: Face, project: Project, written: list[tuple[StepRun, PortStats]], storage: Path) -> Iterator[str]:
     """Yield the datasets of the last stage that were made; the others are a verb away."""
     finals = [item for item in written if _is_final(project, item[1])] or written
     rows: list[list[str | Cell]] = []
@@ -134,7 +142,7 @@ def _datasets(face: Face, project: Project, written: list[tuple[StepRun, PortSta
                 Cell(stats.dataset, ("bold",)),
                 plural(stats.rows, "row") if stats.rows is not None else "",
                 size(stats.bytes),
-                Cell(face.near(str(project.storage / where)) if where else "", ("dim",)),
+                Cell(face.near(str(storage / where)) if where else "", ("dim",)),
             ]
         )
     yield from table([""] * 4, rows, right=[1, 2], terminal=face.out, indent="  ")

@@ -22,11 +22,11 @@ def exists(location: Path) -> bool:
     return (location / "_delta_log").is_dir()
 
 
-def scan(db: duckdb.DuckDBPyConnection, location: Path) -> duckdb.DuckDBPyRelation:
-    """Return the rows of the table's newest version."""
+def scan(db: duckdb.DuckDBPyConnection, location: Path, version: int | None = None) -> duckdb.DuckDBPyRelation:
+    """Return the rows of the table's newest version, or of an older one."""
     from deltalake import QueryBuilder
 
-    table = _table(location)
+    table = _table(location, version)
     reader: Any = QueryBuilder().register("t", table).execute("SELECT * FROM t")
     return db.from_arrow(_arrow(reader))
 
@@ -37,10 +37,10 @@ def _arrow(reader: Any) -> Any:
     return pa.RecordBatchReader.from_stream(reader).read_all()
 
 
-def _table(location: Path) -> Any:
+def _table(location: Path, version: int | None = None) -> Any:
     from deltalake import DeltaTable
 
-    return DeltaTable(str(location))
+    return DeltaTable(str(location), version=version)
 
 
 def version(location: Path) -> str:

@@ -36,9 +36,13 @@ def exists(storage: Path, spec: DatasetSpec) -> bool:
     return bool(_catalogue(storage).table_exists((_SPACE, spec.name)))
 
 
-def scan(db: duckdb.DuckDBPyConnection, storage: Path, spec: DatasetSpec) -> duckdb.DuckDBPyRelation:
-    """Return the rows of the table's current snapshot."""
-    return db.from_arrow(_catalogue(storage).load_table((_SPACE, spec.name)).scan().to_arrow())
+def scan(
+    db: duckdb.DuckDBPyConnection, storage: Path, spec: DatasetSpec, snapshot: int | None = None
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of the table's current snapshot, or of another."""
+    return db.from_arrow(
+        _catalogue(storage).load_table((_SPACE, spec.name)).scan(snapshot_id=snapshot or None).to_arrow()
+    )
 
 
 def version(storage: Path, spec: DatasetSpec) -> str:

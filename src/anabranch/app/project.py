@@ -1,89 +1,41 @@
-"""The verbs, wired: what the command line calls, and the library's public API.
-
-anabranch.Project.load(".").run("daily").outputs["delays_by_carrier"].read()
-"""
+"""A project: its pipelines and datasets, and everything that can be done with them."""
 
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
+from anabranch.app.execute import Place, RunResult, execute
+from anabranch.app.history import values_from_before
+from anabranch.app.retry import plan_retry
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
-from anabranch.model.dataset import Ingestion
+from anabranch.model.branch import MAIN
 from anabranch.model.errors import ConflictError, InvalidProject, NotFoundError, Severity, UsageError, closest
 from anabranch.model.graph import select
 from anabranch.model.run import RunState
 from anabranch.run.params import bind_params
-from anabranch.run.plan import RunPlan, known_steps, need_input, new_run_id, reusable, sources_outside
-from anabranch.run.pool import Pool
-from anabranch.run.runner import Runner, log_file
+from anabranch.run.plan import RunPlan, known_steps, need_input, new_run_id, sources_outside
+from anabranch.run.runner import log_file
 from anabranch.store.code import CodeStore
-from anabranch.store.locks import PipelineLock
-from anabranch.store.sqlite import SqliteRunStore
-from anabranch.testing import TestResult
-from anabranch.worker import serve_here
+from anabranch.store.runs import SqliteRunStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from anabranch.app.branches import Branches
     from anabranch.frontends.project import ProjectFile
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Json, Pipeline, StepId, TestCase
-    from anabranch.model.run import Recorded, Run, RunId, StepRun
-    from anabranch.ports import Reporter, RunStore
-
-
-class Quiet:
-    """A `Reporter` that shows nothing."""
-
-    def report(self, recorded: Recorded) -> None:
-        """Show nothing."""
-
-
-@dataclass(frozen=True)
-class DatasetOutput:
-    """A dataset that a run wrote."""
-
-    dataset: DatasetSpec
-    location: Path
-    rows: int | None
-    version: str
-    storage: Path
-
-    def read(self, annotation: Any = "polars.DataFrame") -> Any:
-        """Return its rows as polars.DataFrame, or as the frame type that is asked for."""
-        from anabranch.data.describe import read_dataset
-
-        return read_dataset(self.storage, self.dataset, annotation)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A run that has ended. `outputs` has datasets by name, and values by the step that returned them."""
-
-    run: Run
-    outputs: Mapping[str, Any]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every step succeeded."""
-        return self.run.state is RunState.SUCCEEDED
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run happens: its code, its data, and what we keep of it."""
-
-    code: Path
-    storage: Path
-    state: Path
-    store: RunStore
+    from anabranch.model.run import Run, RunId
+    from anabranch.ports import Reporter
+    from anabranch.testing import TestResult
 
 
 class Project:
@@ -133,15 +85,41 @@ class Project:
         """Where we keep runs, logs and snapshots of code."""
         return self.root / ".anabranch"
 
+    @property
+    def branch_storage(self) -> Path:
+        """Below which storage its branches have their roots."""
+        return self.file.branch_storage or self.storage
+
     @cached_property
-    def runs(self) -> RunStore:
+    def id(self) -> str:
+        """What tells this checkout's records from those of others that share its storage."""
+        path = self.folder / "id"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f"id.{uuid4().hex}")
+            fresh.write_text(uuid4().hex)
+            with suppress(FileExistsError):
+                os.link(fresh, path)  # the first of several processes wins
+            fresh.unlink()
+        return path.read_text()
+
+    @cached_property
+    def runs(self) -> SqliteRunStore:
         """The history of runs."""
         return SqliteRunStore(self.folder)
 
     @cached_property
+    def branches(self) -> Branches:
+        """The project's branches."""
+        from anabranch.app.branches import Branches
+
+        return Branches(self)
+
+    @cached_property
     def code(self) -> CodeStore:
         """Snapshots of the project's code."""
-        return CodeStore(self.root, self.folder / "code", [self.storage])
+        without = [self.storage, *([self.file.branch_storage] if self.file.branch_storage else [])]
+        return CodeStore(self.root, self.folder / "code", without)
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """Return a pipeline by name; without a name the only one.
@@ -199,7 +177,7 @@ class Project:
             ConflictError: `already-running`.
         """
         chosen_pipeline = self.pipeline(pipeline)
-        self._demand_valid(chosen_pipeline)
+        self.demand_valid(chosen_pipeline)
         chosen = select(
             chosen_pipeline,
             only=known_steps(chosen_pipeline, only),
@@ -210,7 +188,7 @@ class Project:
             message = "no step is chosen by these --only, --from and --to together"
             raise UsageError(message, code="nothing-chosen", hint="anabranch graph")
         need_input(chosen_pipeline, chosen, input)
-        reused = self._values_from_before(chosen_pipeline, sources_outside(chosen_pipeline, chosen))
+        reused = values_from_before(self.runs, chosen_pipeline.name, sources_outside(chosen_pipeline, chosen))
         plan = RunPlan(
             new_run_id(),
             chosen_pipeline,
@@ -219,7 +197,7 @@ class Project:
             bind_params(chosen_pipeline, params or {}),
             input,
         )
-        return self._execute(plan, jobs, reporter, wait, self._place)
+        return execute(plan, self.place, self.code, jobs=jobs, reporter=reporter, wait=wait)
 
     def retry(
         self,
@@ -249,34 +227,16 @@ class Project:
         if earlier.state is RunState.RUNNING:
             message = f"run {earlier.id} is still running"
             raise ConflictError(message, code="still-running", hint=f"anabranch runs cancel {earlier.id}")
-        before = self.runs.definition(earlier.id)
-        pipeline = before if code == "same" else self.pipeline(earlier.pipeline)
-        if code == "current":
-            self._demand_valid(pipeline)
-        whole = {step.id for step in before.steps} == set(earlier.step_by_id)
-        chosen = {step.id for step in pipeline.steps if whole or step.id in earlier.step_by_id}
-        again = known_steps(pipeline, start)
-        reused = reusable(pipeline, earlier, again | self._changed_since(pipeline, earlier))
-        rerun = chosen - set(reused)
-        if not rerun:
-            message = f"run {earlier.id} has nothing to do again: every step succeeded"
-            raise UsageError(message, code="nothing-to-retry", hint="name a step with --from")
-        kept = {step: told for step, told in reused.items() if step in chosen}
-        outside = sources_outside(pipeline, chosen)
-        kept |= self._values_from_before(pipeline, outside)
-        declared = {param.name for param in pipeline.params}
-        plan = RunPlan(
-            new_run_id(),
-            pipeline,
-            frozenset(chosen),
-            kept,
-            bind_params(pipeline, {name: value for name, value in earlier.params if name in declared}),
-            earlier.input,
-            earlier.code if code == "same" else "",
-            earlier.id,
-        )
-        place = replace(self._place, code=self.code.materialise(earlier.code)) if code == "same" else self._place
-        return self._execute(plan, jobs, reporter, wait, place)
+        same = code == "same"
+        branch = earlier.namespace != MAIN
+        if branch:
+            return self.branches.retry(earlier, start, same=same, jobs=jobs, reporter=reporter, wait=wait)
+        pipeline = self.runs.definition(earlier.id) if same else self.pipeline(earlier.pipeline)
+        if not same:
+            self.demand_valid(pipeline)
+        plan = plan_retry(self.runs, earlier, pipeline, start, self.storage, same=same)
+        place = replace(self.place, code=self.code.materialise(earlier.code)) if same else self.place
+        return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
 
     def code_diff(self, run: str, other: str | None = None) -> str:
         """Return how the code changed since a run, until now or until another run, as a unified diff."""
@@ -307,15 +267,15 @@ class Project:
                 message = f"no test `{name}`"
                 raise NotFoundError(message, code="no-test", hint=closest(name, [case.name for _, case in cases]))
         for each in chosen:
-            self._demand_valid(each)
+            self.demand_valid(each)
 
         def start(pipeline: Pipeline, case: TestCase, steps: frozenset[StepId], storage: Path, state: Path) -> Run:
             need_input(pipeline, steps, case.input)
             plan = RunPlan(
                 new_run_id(), pipeline, steps, {}, bind_params(pipeline, dict(case.params)), case.input, trigger="test"
             )
-            place = Place(self.root, storage, state, SqliteRunStore(state))
-            return self._execute(plan, None, reporter, 0, place).run
+            place = Place(self.root, storage, state, SqliteRunStore(state), self.root)
+            return execute(plan, place, self.code, reporter=reporter).run
 
         return tuple(
             run_case(each, case, self.root, start) for each, case in cases if not wanted or case.name in wanted
@@ -329,102 +289,20 @@ class Project:
         """Return where a dataset lies."""
         return self.storage / dataset.location
 
-    def _demand_valid(self, pipeline: Pipeline) -> None:
+    def demand_valid(self, pipeline: Pipeline) -> None:
+        """Make sure that a pipeline can run.
+
+        Raises:
+            InvalidProject: with every error that `check` finds.
+        """
         errors = [found for found in self.check(pipeline.name) if found.severity is Severity.ERROR]
         if errors:
             raise InvalidProject(errors)
 
-    def _values_from_before(self, pipeline: Pipeline, steps: Iterable[StepId]) -> dict[StepId, tuple[RunId, StepRun]]:
-        """Return the newest value of each of these steps, from runs that succeeded in it."""
-        missing = set(steps)
-        found: dict[StepId, tuple[RunId, StepRun]] = {}
-        if not missing:
-            return found
-        for run in self.runs.runs(pipeline.name, limit=50):
-            for step in sorted(missing):
-                told = run.step_by_id.get(step)
-                if told is not None and told.state.ok:
-                    found[step] = (told.of or run.id, told)
-                    missing.discard(step)
-            if not missing:
-                break
-        if missing:
-            name = min(missing)
-            message = f"the chosen steps need the value of `{name}`, which has never succeeded"
-            raise UsageError(message, code="missing-value", hint=f"choose `{name}` too")
-        return found
-
-    def _changed_since(self, pipeline: Pipeline, earlier: Run) -> set[StepId]:
-        """Return the steps whose outputs are not those any more that the run made, or whose raw inputs have changed.
-
-        An incremental input is no reason: the step has had its rows, and gets the new ones when the pipeline runs next.
-        """
-        from anabranch.data.describe import current_version
-
-        specs, writers = pipeline.dataset_by_name, pipeline.writer_of
-        changed: set[StepId] = set()
-        for step in pipeline.steps:
-            told = earlier.step_by_id.get(step.id)
-            if told is None:
-                continue
-            raw = [
-                port
-                for port in told.reads
-                if port.dataset not in writers
-                and port.dataset in specs
-                and specs[port.dataset].ingestion is Ingestion.FULL
-            ]
-            made = [port for port in told.writes if port.dataset in specs]
-            if any(current_version(self.storage, specs[port.dataset]) != port.version for port in (*made, *raw)):
-                changed.add(step.id)
-        return changed
-
     @property
-    def _place(self) -> Place:
-        return Place(self.root, self.storage, self.folder, self.runs)
-
-    def _execute(
-        self, plan: RunPlan, jobs: int | None, reporter: Reporter | None, wait: float, place: Place
-    ) -> RunResult:
-        """Run a plan: workers first, while this process may fork, then the locks, the store and the loop."""
-        if isinstance(place.store, SqliteRunStore):
-            place.store.close()
-        command = [sys.executable, "-P", "-m", "anabranch.worker"]
-        pool = Pool(jobs or os.cpu_count() or 1, serve_here, command, fork=place.code == self.root)
-        pool.start(len(plan.chosen) - len(plan.reused))
-        try:
-            with PipelineLock(place.state / "locks", plan.pipeline.name, plan.namespace, run=plan.run, wait=wait):
-                if plan.pipeline.datasets:
-                    from anabranch.data.local import LocalData
-
-                    LocalData(place.storage).recover(plan.pipeline.name)
-                Runner(
-                    plan if plan.code else replace(plan, code=self.code.snapshot()),
-                    pool=pool,
-                    store=place.store,
-                    reporter=reporter or Quiet(),
-                    root=place.code,
-                    storage=place.storage,
-                    folder=place.state / "runs" / plan.run,
-                ).run()
-                run = place.store.run(plan.run)
-        finally:
-            pool.close()
-        return self._result(run, plan.pipeline, place.storage)
-
-    @staticmethod
-    def _result(run: Run, pipeline: Pipeline, storage: Path) -> RunResult:
-        """Return a run with handles on what it made."""
-        outputs: dict[str, Any] = {}
-        for step in run.steps:
-            if not step.state.ok:
-                continue
-            if step.value is not None:
-                outputs[step.step] = step.value
-            for port in step.writes:
-                spec = pipeline.dataset_by_name[port.dataset]
-                outputs[port.dataset] = DatasetOutput(spec, storage / spec.location, port.rows, port.version, storage)
-        return RunResult(run, outputs)
+    def place(self) -> Place:
+        """Where main's runs happen."""
+        return Place(self.root, self.storage, self.folder, self.runs, self.root)
 
 
 def schemas() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -443,6 +321,3 @@ def _binder() -> Any:
     from anabranch.data.bind import bind
 
     return bind
-
-
-__all__ = ["DatasetOutput", "Project", "Quiet", "RunResult", "TestResult", "schemas"]

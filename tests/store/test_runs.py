@@ -16,7 +16,7 @@ from anabranch.model.call import ShellCall
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError
 from anabranch.model.pipeline import Pipeline, Step, StepId
 from anabranch.model.run import RunEnded, RunId, RunStarted, RunState, StepStarted, StepState, StepSucceeded
-from anabranch.store.sqlite import SqliteRunStore
+from anabranch.store.runs import SqliteRunStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_a_run_whose_process_was_killed_is_dead_at_once(tmp_path: Path) -> None:
     """No time-out is waited for: the kernel has dropped the lock."""
     code = f"""
 import os, sys
-from tests.store.test_sqlite import *
+from tests.store.test_runs import *
 store = SqliteRunStore(__import__("pathlib").Path({str(tmp_path)!r}))
 store.append(begin(store, "aaaa"), [StepStarted(A)])
 print("ready", flush=True)
@@ -161,7 +161,7 @@ def test_a_failed_append_leaves_nothing(store: SqliteRunStore) -> None:
     """All events of one call, or none."""
     run = begin(store, "aaaa")
     with pytest.raises(AnabranchError):
-        store._write(lambda db: (store._insert(db, run, [StepStarted(A)]), db.execute("NONSENSE")))
+        store.database.write(lambda db: (store._insert(db, run, [StepStarted(A)]), db.execute("NONSENSE")))
     assert [each.seq for each in store.events(run)] == [1]
 
 

@@ -4,49 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
-import sqlite3
 import time
-import weakref
-from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from anabranch.model import codec
+from anabranch.model.branch import MAIN
 from anabranch.model.errors import ConflictError, NotFoundError, UsageError, closest
 from anabranch.model.run import Event, Recorded, Run, RunEnded, RunId, RunState, fold
+from anabranch.store.database import Database
 from anabranch.store.locks import FileLock
-from anabranch.store.told import told
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from anabranch.model.pipeline import Pipeline
-
-T = TypeVar("T")
 
 SILENT_AFTER = 60.0
 """Seconds without a beat after which a run on another host counts as dead. On this host its lock tells, at once."""
 
 
 class SqliteRunStore:
-    """The `RunStore` below a project's `.anabranch` folder.
-
-    WAL lets readers go on while a run writes; `synchronous=FULL` makes a commit survive a power cut.
-    """
+    """The `RunStore` below a project's `.anabranch` folder."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         """Name the folder; it is made, and the database opened, on first use."""
         self.folder = folder
+        self._db = Database(folder)
         self._clock = clock
-        self._connection: sqlite3.Connection | None = None
         self._next: dict[RunId, int] = {}
         self._alive: dict[RunId, FileLock] = {}
 
     @property
+    def database(self) -> Database:
+        """The file that holds the runs, and what else the project remembers."""
+        return self._db
+
+    @property
     def path(self) -> Path:
         """The database file."""
-        return self.folder / "state.db"
+        return self._db.path
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
 
     def begin(self, run: RunId, pipeline: Pipeline, first: Event) -> Recorded:
         """Record a new run with its definition and its first event; from now on this process drives it."""
@@ -66,14 +70,14 @@ class SqliteRunStore:
             self._next[run] = 1
             return self._insert(db, run, [first])[0]
 
-        return self._write(insert)
+        return self._db.write(insert)
 
     def append(self, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
         """Record events of a run, all or none, durably."""
         if run not in self._next:
-            rows = self._read("SELECT max(seq) FROM events WHERE run = ?", (run,))
+            rows = self._db.read("SELECT max(seq) FROM events WHERE run = ?", (run,))
             self._next[run] = (rows[0][0] or 0) + 1
-        recorded = self._write(lambda db: self._insert(db, run, events))
+        recorded = self._db.write(lambda db: self._insert(db, run, events))
         if any(isinstance(event, RunEnded) for event in events) and run in self._alive:
             self._alive.pop(run).release()
         return recorded
@@ -88,7 +92,7 @@ class SqliteRunStore:
 
     def events(self, run: RunId, after: int = 0) -> Iterator[Recorded]:
         """Return the events of a run past `after`, in order."""
-        rows = self._read("SELECT seq, at, body FROM events WHERE run = ? AND seq > ? ORDER BY seq", (run, after))
+        rows = self._db.read("SELECT seq, at, body FROM events WHERE run = ? AND seq > ? ORDER BY seq", (run, after))
         for seq, at, body in rows:
             yield Recorded(run, seq, at, codec.decode(Event, json.loads(body)))  # type: ignore[arg-type]
 
@@ -111,18 +115,43 @@ class SqliteRunStore:
         return told
 
     def _driven(self, run: RunId) -> bool:
-        host, beat_at = self._read("SELECT host, beat_at FROM runs WHERE id = ?", (run,))[0]
+        host, beat_at = self._db.read("SELECT host, beat_at FROM runs WHERE id = ?", (run,))[0]
         if host == socket.gethostname():
             return FileLock(self.alive_file(run)).held()
         return bool(abs(self._clock() - beat_at) < SILENT_AFTER)
 
-    def runs(self, pipeline: str | None = None, limit: int = 25) -> tuple[Run, ...]:
-        """Return the newest runs first."""
+    def runs(self, pipeline: str | None = None, limit: int = 25, namespace: str | None = None) -> tuple[Run, ...]:
+        """Return the newest runs first; of one namespace, or of all."""
+        return tuple(self.newest(pipeline, namespace, limit))
+
+    def newest(self, pipeline: str | None, namespace: str | None, limit: int) -> Iterator[Run]:
+        """Yield the newest runs first, each read when it is asked for."""
         if not self.path.exists():
-            return ()
-        chosen = "WHERE pipeline = ?" if pipeline else ""
-        query = f"SELECT id FROM runs {chosen} ORDER BY position DESC LIMIT ?"  # noqa: S608 - no value in the text
-        return tuple(self.run(RunId(row[0])) for row in self._read(query, (*([pipeline] if pipeline else []), limit)))
+            return
+        wanted = {"pipeline": pipeline, "namespace": namespace}
+        chosen = [name for name, value in wanted.items() if value is not None]
+        where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in chosen)}" if chosen else ""
+        query = f"SELECT id FROM runs {where} ORDER BY position DESC LIMIT :limit"  # noqa: S608 - no value in the text
+        for row in self._db.read(query, {**{name: wanted[name] for name in chosen}, "limit": limit}):
+            yield self.run(RunId(row[0]))
+
+    def forget(self, namespace: str) -> None:
+        """Delete the runs of a branch, with their logs. Main's are kept.
+
+        Raises:
+            ValueError: the namespace is main.
+        """
+        if namespace == MAIN:
+            raise ValueError(namespace)
+        ids = [row[0] for row in self._db.read("SELECT id FROM runs WHERE namespace = ?", (namespace,))]
+        for run in ids:
+            shutil.rmtree(self.folder / "runs" / run, ignore_errors=True)
+
+        def delete(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM events WHERE run = ?", [(run,) for run in ids])
+            db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in ids])
+
+        self._db.write(delete)
 
     def resolve(self, text: str) -> RunId:
         """Return the run that a unique prefix, or `last`, means.
@@ -135,12 +164,14 @@ class SqliteRunStore:
             message = f"no run `{text}`: nothing has been run here yet"
             raise NotFoundError(message, code="no-run", hint="anabranch run")
         if text == "last":
-            rows = self._read("SELECT id FROM runs ORDER BY position DESC LIMIT 1")
+            rows = self._db.read("SELECT id FROM runs ORDER BY position DESC LIMIT 1")
         else:
             safe = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            rows = self._read("SELECT id FROM runs WHERE id LIKE ? ESCAPE '\\' ORDER BY position DESC", (safe + "%",))
+            rows = self._db.read(
+                "SELECT id FROM runs WHERE id LIKE ? ESCAPE '\\' ORDER BY position DESC", (safe + "%",)
+            )
         if not rows:
-            known = [row[0] for row in self._read("SELECT id FROM runs ORDER BY position DESC LIMIT 25")]
+            known = [row[0] for row in self._db.read("SELECT id FROM runs ORDER BY position DESC LIMIT 25")]
             message = f"no run `{text}`"
             raise NotFoundError(message, code="no-run", hint=closest(text, known))
         if len(rows) > 1 and all(row[0] != text for row in rows):
@@ -151,7 +182,7 @@ class SqliteRunStore:
     def definition(self, run: RunId) -> Pipeline:
         """Return the pipeline as the run started with it."""
         query = "SELECT body FROM definitions JOIN runs ON runs.definition = definitions.digest WHERE runs.id = ?"
-        return codec.load(json.loads(self._read(query, (run,))[0][0]))
+        return codec.load(json.loads(self._db.read(query, (run,))[0][0]))
 
     def beat(self, run: RunId) -> bool:
         """Note that the run is alive; return whether somebody asked to cancel it."""
@@ -160,7 +191,7 @@ class SqliteRunStore:
             db.execute("UPDATE runs SET beat_at = ? WHERE id = ?", (self._clock(), run))
             return bool(db.execute("SELECT cancel FROM runs WHERE id = ?", (run,)).fetchone()[0])
 
-        return self._write(note)
+        return self._db.write(note)
 
     def cancel(self, run: RunId) -> None:
         """Ask the process that drives the run to cancel it; close the run if nobody does."""
@@ -171,80 +202,8 @@ class SqliteRunStore:
         if told.state is not RunState.RUNNING:
             message = f"run {run} has {told.state} already"
             raise ConflictError(message, code="run-ended", hint=f"anabranch runs show {run}")
-        self._write(lambda db: db.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (run,)))
+        self._db.write(lambda db: db.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (run,)))
 
     def alive_file(self, run: RunId) -> Path:
         """The file whose lock the driving process holds."""
         return self.folder / "runs" / run / "alive"
-
-    def close(self) -> None:
-        """Close the database."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            try:
-                migrate(db, self.path)
-            except BaseException:
-                db.close()
-                raise
-            self._connection = db
-            weakref.finalize(self, db.close)  # also when the interpreter ends
-        return self._connection
-
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with told(self.path):
-            return self._open().execute(query, values).fetchall()
-
-    def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        with told(self.path):
-            db = self._open()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                result = act(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return result
-
-
-def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the database to the newest form, one numbered file after the other.
-
-    Raises:
-        ConflictError: `newer-version`, a newer anabranch wrote it.
-    """
-    files = sorted(
-        (
-            each
-            for each in resources.files("anabranch.store").joinpath("migrations").iterdir()
-            if each.name.endswith(".sql")
-        ),
-        key=lambda each: each.name,
-    )
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(files):
-        message = f"{path} is of version {version}, this anabranch knows up to {len(files)}"
-        raise ConflictError(
-            message, code="newer-version", hint="upgrade anabranch, or move the file away to start anew"
-        )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    for number, each in enumerate(files[version:], start=version + 1):
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            if db.execute("PRAGMA user_version").fetchone()[0] < number:  # another process may have been quicker
-                for statement in each.read_text().split(";"):
-                    if statement.strip():
-                        db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise

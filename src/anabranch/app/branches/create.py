@@ -1,0 +1,159 @@
+"""Which steps make a branch, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.app.history import last_success, standing
+from anabranch.branch.carve import reasons
+from anabranch.branch.locations import refusals
+from anabranch.branch.names import slug
+from anabranch.data.branching import root_of
+from anabranch.model.branch import DAYS, Branch, BranchKind, Role
+from anabranch.model.errors import InvalidProject, UsageError
+from anabranch.run.plan import known_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anabranch.app.project import Project
+    from anabranch.code.fingerprint import Fingerprint, Fingerprints
+    from anabranch.model.branch import Reason, SampleRate
+    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.run import Run, RunId, StepRun
+
+DAY = 86400.0
+
+
+def carved(  # noqa: PLR0913, PLR0917 - what makes a branch
+    project: Project,
+    name: str,
+    pipeline: Pipeline,
+    at: tuple[str, ...],
+    skip: tuple[str, ...],
+    kind: BranchKind,
+    sample: SampleRate | None,
+    now: float,
+    days: float | None,
+    git: str,
+) -> Branch:
+    """Return the branch that these make; see `Branches.create`."""
+    project.demand_valid(pipeline)
+    found = steps_of(project, pipeline, at, skip)
+    base = last_success(project.runs, pipeline.name)
+    part = slug(name)
+    ttl = (DAYS if days is None else days) * DAY
+    return Branch(
+        name,
+        part,
+        pipeline.name,
+        f"{root_of(project.branch_storage, part)}/",
+        str(project.storage),
+        kind,
+        tuple(sorted(known_steps(pipeline, at))),
+        found,
+        base.id if base else None,
+        base.code if base and kind is BranchKind.SERVING else "",
+        sample,
+        skipped=tuple(sorted(known_steps(pipeline, skip))),
+        created_at=now,
+        expires_at=now + ttl,
+        ttl=ttl,
+        git=git,
+    )
+
+
+def pipeline_of(project: Project, name: str | None, at: tuple[str, ...]) -> Pipeline:
+    """Return the pipeline to carve: the one that is named, the only one with these steps, or the only one that changed.
+
+    Raises:
+        UsageError: `which-pipeline`.
+    """
+    if name is not None or len(project.pipelines) == 1:
+        return project.pipeline(name)
+    known = list(project.pipelines.values())
+    if at:
+        found = [each for each in known if all(any(step == wanted for step in each.step_by_id) for wanted in at)]
+    else:
+        ran = [each for each in known if last_success(project.runs, each.name) is not None]
+        found = [each for each in ran if changed(project, each)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(sorted(each.name for each in found or known))
+    what = f"has the steps {', '.join(at)}" if at else "has changed since main ran it"
+    message = f"more than one pipeline {what}: {names}" if found else f"no pipeline {what}: {names}"
+    raise UsageError(message, code="which-pipeline", hint=f"--pipeline {sorted(each.name for each in known)[0]}")
+
+
+def steps_of(project: Project, pipeline: Pipeline, at: Iterable[str], skip: Iterable[str]) -> tuple[Reason, ...]:
+    """Return the steps of a branch with why each is in: the chosen ones, or those that differ from main's last run.
+
+    Raises:
+        UsageError: `unknown-step`; `main-never-ran`; `external-step`, a chosen one changes the outside world.
+        InvalidProject: `literal-location`, a step cannot be branched.
+    """
+    chosen, skipped = known_steps(pipeline, at), known_steps(pipeline, skip)
+    starts: Mapping[StepId, tuple[Role, tuple[str, ...]]]
+    if chosen:
+        for step in sorted(chosen):
+            if pipeline.step_by_id[step].external:
+                message = f"step `{step}` changes the world outside the registry, so a branch never runs it"
+                raise UsageError(message, code="external-step", hint="choose another step with --at")
+        starts = dict.fromkeys(chosen, (Role.CHOSEN, ("chosen with --at",)))
+    else:
+        starts = {step: (Role.CHANGED, why) for step, why in changed(project, pipeline).items()}
+    found = reasons(pipeline, starts, skipped)
+    inside = {reason.step for reason in found if reason.role is not Role.SKIPPED}
+    if problems := refusals(pipeline, inside, str(project.storage)):
+        raise InvalidProject(list(problems))
+    return found
+
+
+def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...]]:
+    """Return the steps whose fingerprint differs from that of main's last success, with what differs.
+
+    Steps that cannot be resolved are always among them.
+
+    Raises:
+        UsageError: `main-never-ran`.
+    """
+    known = standing(project.runs, pipeline.name, pipeline.step_by_id)
+    if not known:
+        message = f"pipeline `{pipeline.name}` has never run in main, so there is nothing to tell a change from"
+        raise UsageError(
+            message, code="main-never-ran", hint=f"anabranch run {pipeline.name}, or choose steps: --at STEP"
+        )
+    from anabranch.code.fingerprint import Fingerprints
+
+    tree = project.code.tree(project.code.snapshot())
+    now = Fingerprints(tree, tree.libraries())
+    before = _Before(project, known)
+    found: dict[StepId, tuple[str, ...]] = {}
+    for step in pipeline.steps:
+        mine = now.of(pipeline, step)
+        if step.id not in known:
+            found[step.id] = ("it has never succeeded in main",)
+            continue
+        why = before.differences(step.id, mine)
+        why += tuple(f"it cannot be resolved, so it may have changed: {each}" for each in mine.impure)
+        if why:
+            found[step.id] = why
+    return found
+
+
+class _Before:
+    """Fingerprints of steps as main last ran them."""
+
+    def __init__(self, project: Project, known: Mapping[StepId, tuple[Run, StepRun]]) -> None:
+        self._project, self._known = project, known
+        self._runs: dict[RunId, tuple[Pipeline, Fingerprints]] = {}
+
+    def differences(self, step: StepId, mine: Fingerprint) -> tuple[str, ...]:
+        from anabranch.code.fingerprint import Fingerprints, reasons
+
+        run, _ = self._known[step]
+        if run.id not in self._runs:
+            tree = self._project.code.tree(run.code)
+            self._runs[run.id] = (self._project.runs.definition(run.id), Fingerprints(tree, tree.libraries()))
+        pipeline, prints = self._runs[run.id]
+        return reasons(prints.of(pipeline, pipeline.step_by_id[step]), mine)

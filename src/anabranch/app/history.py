@@ -1,0 +1,65 @@
+"""What main's earlier runs still stand for: the newest success of each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.model.branch import MAIN
+from anabranch.model.errors import UsageError
+from anabranch.model.run import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anabranch.model.pipeline import StepId
+    from anabranch.model.run import Run, RunId, StepRun
+    from anabranch.ports import RunStore
+
+LOOK_BACK = 50
+"""Runs that are looked through for the last success of a step."""
+
+
+def standing(store: RunStore, pipeline: str, steps: Iterable[StepId]) -> dict[StepId, tuple[Run, StepRun]]:
+    """Return the newest run of main in which each step succeeded; where it was reused, the run that it is of.
+
+    Steps that never succeeded are left out.
+    """
+    missing = set(steps)
+    found: dict[StepId, tuple[Run, StepRun]] = {}
+    known: dict[RunId, Run] = {}
+    for run in store.newest(pipeline, MAIN, LOOK_BACK):
+        for step in sorted(missing):
+            told = run.step_by_id.get(step)
+            if told is None or not told.state.ok:
+                continue
+            missing.discard(step)
+            if told.of is None:
+                found[step] = (run, told)
+            else:
+                origin = known.setdefault(told.of, store.run(told.of)) if told.of not in known else known[told.of]
+                found[step] = (origin, origin.step_by_id[step])
+        if not missing:
+            break
+    return found
+
+
+def last_success(store: RunStore, pipeline: str) -> Run | None:
+    """Return the newest run of main that succeeded."""
+    return next((r for r in store.newest(pipeline, MAIN, LOOK_BACK) if r.state is RunState.SUCCEEDED), None)
+
+
+def values_from_before(store: RunStore, pipeline: str, steps: Iterable[StepId]) -> dict[StepId, tuple[RunId, StepRun]]:
+    """Return the newest value of each of these steps, from runs of main that succeeded in it.
+
+    Raises:
+        UsageError: `missing-value`.
+    """
+    wanted = set(steps)
+    if not wanted:
+        return {}
+    found = {step: (run.id, told) for step, (run, told) in standing(store, pipeline, wanted).items()}
+    if missing := wanted - set(found):
+        name = min(missing)
+        message = f"the chosen steps need the value of `{name}`, which has never succeeded"
+        raise UsageError(message, code="missing-value", hint=f"choose `{name}` too")
+    return found

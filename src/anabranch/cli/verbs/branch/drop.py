@@ -1,0 +1,26 @@
+"""`anabranch branch drop`: nothing left."""
+
+from __future__ import annotations
+
+import click
+
+from anabranch.cli.face import Face, confirm, verb
+
+
+@click.command("drop", short_help="Delete all that it owns, and prove it.")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Stop its runs first.")
+@verb("branch drop")
+def drop_command(face: Face, name: str, yes: bool, force: bool) -> None:
+    """Delete the branch NAME: its data first, then its runs and logs, its record last; then list what remains.
+
+    Main's data and history stay as they are, promoted or not. Exit code 7 when a run of it goes on, or when anything
+    could not be deleted.
+    """
+    project = face.project()
+    branch = project.branches.find(name)
+    confirm(f"drop branch {name} and all below {face.near(branch.root)}?", yes=yes)
+    deleted = project.branches.drop(name, force=force)
+    done = f"{face.out.marks.ok} branch {name} is dropped: {len(deleted):,} files and folders deleted, none left"
+    face.result({"branch": name, "root": branch.root, "deleted": len(deleted), "left": []}, lambda: [done])

@@ -1,0 +1,80 @@
+"""`anabranch branch show`: what a branch is made of, and how its code differs from main's."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from anabranch.cli import shapes
+from anabranch.cli.face import Face, verb
+from anabranch.cli.human import plural
+from anabranch.cli.table import Cell, table
+from anabranch.cli.verbs.branch.words import left, reason_rows, until
+from anabranch.cli.verbs.runs.retry import changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anabranch.app.branches.look import Look
+
+
+@click.command("show", short_help="Show a branch: its steps and why, its inputs, how its code differs.")
+@click.argument("name")
+@verb("branch show")
+def show_command(face: Face, name: str) -> None:
+    """Show the branch NAME. Inputs of main's that have moved since it pinned them are STALE."""
+    project = face.project()
+    look = project.branches.look(name)
+    face.result(
+        {"branch": shapes.branch(look.branch), "stale": list(look.stale), "code_diff": look.diff},
+        lambda: lines(face, look),
+    )
+
+
+def lines(face: Face, look: Look) -> Iterator[str]:
+    """Yield the branch."""
+    out, branch = face.out, look.branch
+    yield f"{out.paint(branch.name, 'bold')}  {branch.kind.value} branch of {branch.pipeline}"
+    facts = [
+        ("root", face.near(branch.root) + "/"),
+        ("base", f"main's run {branch.base}" if branch.base else "main never ran"),
+        ("last run", f"{branch.run}, {look.state}" if branch.run else "never"),
+        ("params", ", ".join(f"{key}={value}" for key, value in branch.params)),
+        ("sample", str(branch.sample or "")),
+        ("git", branch.git),
+        ("lives until", f"{until(branch)}, {left(branch, time.time())}"),
+    ]
+    yield from table(("", ""), [(Cell(label, ("dim",)), text) for label, text in facts if text])
+    yield ""
+    yield f"{plural(len(branch.steps), 'step')} of {look.total:,}:"
+    yield from table(("", "", ""), reason_rows(branch), terminal=out, indent="  ")
+    if branch.pins:
+        yield ""
+        yield "reads of main:"
+        how = {each.dataset: each.how for each in branch.sampled}
+        rows = [
+            [
+                Cell(pin.dataset, ("bold",)),
+                Cell(_version(pin.version), ("dim",)),
+                "goes on from it" if pin.base else how.get(pin.dataset, ""),
+                Cell("STALE: main has moved on", ("yellow",)) if pin.dataset in look.stale else "",
+            ]
+            for pin in branch.pins
+        ]
+        yield from table(("", "", "", ""), rows, terminal=out, indent="  ")
+        if look.stale:
+            yield f"run on what main has now: {face.command('branch', 'run', branch.name, '--rebase')}"
+    if branch.base:
+        yield ""
+        yield from changes(look.diff, branch.base, out)
+
+
+def _version(text: str) -> str:
+    """Return a version, short.
+
+    >>> _version("sha256:0123456789abcdef"), _version("delta:8f14e45f-ceea@12"), _version("")
+    ('sha256:0123456789', 'delta:8f14e45f-ceea@12', 'floating')
+    """
+    return text[:17] if text.startswith("sha256:") else text or "floating"

@@ -1,0 +1,136 @@
+"""What a branch keeps below its root, and what it takes over from main when it starts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anabranch.data import disk, journal, stored, watermark
+from anabranch.data.duck import connect
+from anabranch.model.branch import Pin
+from anabranch.model.errors import StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.pipeline import Pipeline
+
+MARK = "branch.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose a branch's root is: written before anything else, and deleted last. `store` is the id of who keeps records."""
+
+    project: str
+    branch: str
+    pipeline: str
+    store: str
+    expires_at: float
+
+
+def root_of(storage: Path, slug: str) -> Path:
+    """Return the storage root of a branch, below the storage that holds branches."""
+    return storage / disk.BRANCHES / slug
+
+
+def write_mark(root: Path, mark: Mark) -> None:
+    """Say whose a root is."""
+    told = {name: getattr(mark, name) for name in Mark.__slots__}
+    with disk.told(root):
+        disk.write_json(root / disk.OURS / MARK, told)
+
+
+def roots(storage: Path) -> dict[Path, Mark | None]:
+    """Return all roots of branches below a storage; without a mark where a crash left none, or somebody else made it."""
+    folder = storage / disk.BRANCHES
+    found: dict[Path, Mark | None] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        try:
+            found[path] = Mark(**json.loads((path / disk.OURS / MARK).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            found[path] = None
+    return found
+
+
+def pin(storage: Path, specs: Iterable[tuple[DatasetSpec, bool]]) -> tuple[Pin, ...]:
+    """Return the versions of main's datasets as they are now; what a branch goes on from may not be there yet.
+
+    Raises:
+        StepError: `missing-input`; `main-unfinished`, a publication of main's was cut off.
+    """
+    if journal.unfinished(storage):
+        message = f"main's storage {storage} has a publication that was cut off"
+        hint = "run main's pipeline, which finishes it first; a branch changes nothing there"
+        raise StepError(message, code="main-unfinished", hint=hint)
+    found: list[Pin] = []
+    for spec, base in specs:
+        version = stored.version(storage, replace(spec, bound=None))
+        if version:
+            found.append(Pin(spec.name, version, base))
+        elif not base:
+            message = f"dataset `{spec.name}` of main is not at {storage / spec.location}"
+            raise StepError(
+                message, code="missing-input", hint="run main first, or put the file there", place=spec.place
+            )
+    return tuple(found)
+
+
+def count_rows(storage: Path, spec: DatasetSpec) -> int:
+    """Return how many rows a dataset has."""
+    db = connect()
+    try:
+        with stored.reading(db, spec, stored.place(storage, spec)):
+            return int(stored.scan(db, storage, spec).aggregate("count(*)").fetchall()[0][0])
+    finally:
+        db.close()
+
+
+def clone_marks(storage: Path, root: Path, pipeline: Pipeline) -> None:
+    """Give a branch main's watermarks, as they are now, in the place of its own: it goes on where main stands."""
+    with disk.told(root):
+        disk.remove(root / disk.OURS / "watermarks")
+        for step in pipeline.steps:
+            for port in step.reads:
+                mine = watermark.file_of(root, pipeline.name, step.id, port.name)
+                mark = watermark.file_of(storage, pipeline.name, step.id, port.name)
+                if mark.is_file():
+                    disk.make_folder(mine.parent)
+                    shutil.copyfile(mark, mine)
+
+
+def clear(root: Path) -> None:
+    """Delete all that a branch has written, and keep its mark."""
+    for path in root.iterdir() if root.is_dir() else []:
+        if path.name != disk.OURS:
+            disk.remove(path)
+    for path in (root / disk.OURS).iterdir() if (root / disk.OURS).is_dir() else []:
+        if path.name != MARK:
+            disk.remove(path)
+
+
+def owned(root: Path) -> tuple[str, ...]:
+    """Return every file and folder below a branch's root, and the root itself; none when it is gone."""
+    if not root.exists():
+        return ()
+    return (".", *sorted(path.relative_to(root).as_posix() for path in root.rglob("*")))
+
+
+def delete(root: Path) -> tuple[str, ...]:
+    """Delete a branch's root: its data, then its mark, then the root. Return what could not be deleted."""
+    clear(root)
+    if not [name for name in owned(root) if name not in {".", disk.OURS, f"{disk.OURS}/{MARK}"}]:
+        disk.remove(root)
+        for parent in (root.parent,):
+            if parent.name == disk.BRANCHES and parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+    return owned(root)
+
+
+def versions(storage: Path, specs: Mapping[str, DatasetSpec]) -> dict[str, str]:
+    """Return the versions of datasets as they lie below this very root; empty for those that do not."""
+    return {name: stored.version(storage, replace(spec, bound=None)) for name, spec in specs.items()}
