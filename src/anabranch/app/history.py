@@ -19,15 +19,19 @@ LOOK_BACK = 50
 """Runs that are looked through for the last success of a step."""
 
 
-def standing(store: RunStore, pipeline: str, steps: Iterable[StepId]) -> dict[StepId, tuple[Run, StepRun]]:
+def standing(
+    store: RunStore, pipeline: str, steps: Iterable[StepId], *, without: RunId | None = None
+) -> dict[StepId, tuple[Run, StepRun]]:
     """Return the newest run of main in which each step succeeded; where it was reused, the run that it is of.
 
-    Steps that never succeeded are left out.
+    Steps that never succeeded are left out, and so is the run `without`.
     """
     missing = set(steps)
     found: dict[StepId, tuple[Run, StepRun]] = {}
     known: dict[RunId, Run] = {}
     for run in store.newest(pipeline, MAIN, LOOK_BACK):
+        if run.id == without:
+            continue
         for step in sorted(missing):
             told = run.step_by_id.get(step)
             if told is None or not told.state.ok:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.data import disk, journal, stored, watermark
@@ -15,6 +14,7 @@ from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Pipeline
@@ -24,7 +24,7 @@ MARK = "branch.json"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Whose a branch's root is: written before anything else, and deleted last. `store` is the id of who keeps records."""
+    """Whose a branch's root is: written first and deleted last. `store` is the id of who keeps the records."""
 
     project: str
     branch: str
@@ -46,7 +46,7 @@ def write_mark(root: Path, mark: Mark) -> None:
 
 
 def roots(storage: Path) -> dict[Path, Mark | None]:
-    """Return all roots of branches below a storage; without a mark where a crash left none, or somebody else made it."""
+    """Return all roots of branches below a storage, with their marks; None where nobody left one."""
     folder = storage / disk.BRANCHES
     found: dict[Path, Mark | None] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:

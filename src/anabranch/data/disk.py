@@ -59,6 +59,22 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def clone(source: Path, target: Path) -> None:
+    """Put a file or folder at another place of the storage as well: without a copy where the file system can link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link_or_copy)
+    else:
+        _link_or_copy(str(source), str(target))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def sync(path: Path) -> None:
     """Make a file, or all files of a folder, durable."""
     for each in [path] if path.is_file() else [*path.rglob("*"), path]:

@@ -30,11 +30,15 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Everything that one attempt publishes. `marks` are watermarks: the path and the content of each."""
+    """Everything that one attempt publishes.
+
+    `marks` are watermarks: the path and the content of each, None to delete it. `gone` are datasets to delete.
+    """
 
     publication: str
     moves: tuple[Move, ...]
-    marks: tuple[tuple[str, dict[str, Any]], ...] = ()
+    marks: tuple[tuple[str, dict[str, Any] | None], ...] = ()
+    gone: tuple[DatasetSpec, ...] = ()
 
 
 def folder(storage: Path, pipeline: str) -> Path:
@@ -59,7 +63,12 @@ def publish(storage: Path, pipeline: str, journal: Journal) -> None:
     moves = [{"staged": m.staged, "spec": codec.encode(m.spec), "append": m.append} for m in journal.moves]
     with _alone(storage):
         _finish(storage)  # what was committed before comes first
-        data = {"publication": journal.publication, "moves": moves, "marks": [list(m) for m in journal.marks]}
+        data = {
+            "publication": journal.publication,
+            "moves": moves,
+            "marks": [list(m) for m in journal.marks],
+            "gone": [codec.encode(spec) for spec in journal.gone],
+        }
         disk.write_json(path, data)
         _apply(storage, journal, path)
 
@@ -114,7 +123,9 @@ def _finish(storage: Path) -> int:
     for path in left:
         data = json.loads(path.read_text(encoding="utf-8"))
         moves = tuple(Move(m["staged"], codec.decode(DatasetSpec, m["spec"]), m["append"]) for m in data["moves"])
-        _apply(storage, Journal(data["publication"], moves, tuple((m[0], m[1]) for m in data["marks"])), path)
+        marks = tuple((m[0], m[1]) for m in data["marks"])
+        gone = tuple(codec.decode(DatasetSpec, each) for each in data.get("gone", ()))
+        _apply(storage, Journal(data["publication"], moves, marks, gone), path)
     return len(left)
 
 
@@ -131,10 +142,21 @@ def _apply(storage: Path, journal: Journal, path: Path) -> None:
 def _act(storage: Path, journal: Journal, path: Path) -> None:
     for move in journal.moves:
         _move(storage, move, journal.publication)
+    for spec in journal.gone:
+        _remove(storage, spec)
     for name, mark in journal.marks:
-        disk.write_json(storage / name, mark)
+        if mark is None:
+            disk.remove(storage / name)
+        else:
+            disk.write_json(storage / name, mark)
     disk.remove(path)
     disk.sync_folder(path.parent)
+
+
+def _remove(storage: Path, spec: DatasetSpec) -> None:
+    if spec.format is Format.ICEBERG:
+        iceberg.drop(storage, spec)
+    disk.remove(storage / spec.location)
 
 
 def _move(storage: Path, move: Move, publication: str) -> None:

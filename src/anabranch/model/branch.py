@@ -84,11 +84,15 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What a promotion changed in main: per dataset the version before and after. `run` tells it in main's history."""
+    """What a promotion changed in main: each dataset's version before and after. `run` tells it in main's history.
+
+    Written down before it begins; `done` once main's history has it too.
+    """
 
     at: float
     run: RunId
     datasets: tuple[tuple[str, str, str], ...]
+    done: bool = False
     undone: bool = False
 
 

@@ -12,6 +12,7 @@ from anabranch.app.branches import create as creating
 from anabranch.app.branches import drop as dropping
 from anabranch.app.branches import git
 from anabranch.app.branches import look as looking
+from anabranch.app.branches import promote as promoting
 from anabranch.app.branches import run as running
 from anabranch.branch.names import slug
 from anabranch.model.branch import BranchKind
@@ -157,6 +158,28 @@ class Branches:
     def look(self, name: str) -> Look:
         """Look at a branch: whether main has moved on, and how its code differs."""
         return looking.look(self, self.find(name))
+
+    def promote(self, name: str) -> Branch:
+        """Take a branch's outputs into main without a rerun; the branch's record says what changed.
+
+        All of them or none, whenever it is killed: after the commit point whoever runs next in main finishes it.
+
+        Raises:
+            UsageError: `sampled-branch`.
+            ConflictError: `promote-conflict`, main's code, inputs or outputs are not those that the branch ran with
+                and was compared with; `branch-not-run`, `run-not-succeeded`, `already-running`, `promoted`.
+        """
+        with self.held(name) as branch:
+            return promoting.promote(self, branch)
+
+    def undo(self, name: str) -> Branch:
+        """Give main back what the last promotion replaced.
+
+        Raises:
+            ConflictError: `not-promoted`; `promote-conflict`, main has changed again.
+        """
+        with self.held(name) as branch:
+            return promoting.undo(self, branch)
 
     def drop(self, name: str, *, force: bool = False) -> tuple[str, ...]:
         """Delete all that a branch owns, its data first and its record last; return what was deleted.

@@ -82,7 +82,7 @@ def pipeline_of(project: Project, name: str | None, at: tuple[str, ...]) -> Pipe
     names = ", ".join(sorted(each.name for each in found or known))
     what = f"has the steps {', '.join(at)}" if at else "has changed since main ran it"
     message = f"more than one pipeline {what}: {names}" if found else f"no pipeline {what}: {names}"
-    raise UsageError(message, code="which-pipeline", hint=f"--pipeline {sorted(each.name for each in known)[0]}")
+    raise UsageError(message, code="which-pipeline", hint=f"--pipeline {min(each.name for each in known)}")
 
 
 def steps_of(project: Project, pipeline: Pipeline, at: Iterable[str], skip: Iterable[str]) -> tuple[Reason, ...]:

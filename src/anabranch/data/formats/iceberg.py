@@ -91,3 +91,9 @@ def publish(rows: Path, storage: Path, spec: DatasetSpec, *, append: bool, publi
     (table.append if append or table.current_snapshot() is None else table.overwrite)(
         data, snapshot_properties={MARK: publication}
     )
+
+
+def drop(storage: Path, spec: DatasetSpec) -> None:
+    """Take the table out of the catalogue; its files are left."""
+    if exists(storage, spec):
+        _catalogue(storage).drop_table((_SPACE, spec.name))

@@ -11,7 +11,7 @@ from anabranch.cli import shapes
 from anabranch.cli.face import Face, verb
 from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
-from anabranch.cli.verbs.branch.words import left, reason_rows, until
+from anabranch.cli.verbs.branch.words import left, reason_rows, short, until
 from anabranch.cli.verbs.runs.retry import changes
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def lines(face: Face, look: Look) -> Iterator[str]:
         rows = [
             [
                 Cell(pin.dataset, ("bold",)),
-                Cell(_version(pin.version), ("dim",)),
+                Cell(short(pin.version) or "floating", ("dim",)),
                 "goes on from it" if pin.base else how.get(pin.dataset, ""),
                 Cell("STALE: main has moved on", ("yellow",)) if pin.dataset in look.stale else "",
             ]
@@ -69,12 +69,3 @@ def lines(face: Face, look: Look) -> Iterator[str]:
     if branch.base:
         yield ""
         yield from changes(look.diff, branch.base, out)
-
-
-def _version(text: str) -> str:
-    """Return a version, short.
-
-    >>> _version("sha256:0123456789abcdef"), _version("delta:8f14e45f-ceea@12"), _version("")
-    ('sha256:0123456789', 'delta:8f14e45f-ceea@12', 'floating')
-    """
-    return text[:17] if text.startswith("sha256:") else text or "floating"

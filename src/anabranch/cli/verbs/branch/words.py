@@ -48,3 +48,12 @@ def left(branch: Branch, now: float) -> str:
     if seconds <= 0:
         return "over: gc collects it"
     return f"{seconds / DAY:.0f} d left" if seconds >= DAY else f"{seconds / HOUR:.0f} h left"
+
+
+def short(version: str) -> str:
+    """Return a version, short.
+
+    >>> short("sha256:0123456789abcdef"), short("delta:8f14e45f-ceea@12")
+    ('sha256:0123456789', 'delta:8f14e45f-ceea@12')
+    """
+    return version[:17] if version.startswith("sha256:") else version

@@ -1,0 +1,65 @@
+"""`anabranch branch promote`: main takes what the branch made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from anabranch.cli import shapes
+from anabranch.cli.face import Face, confirm, verb
+from anabranch.cli.human import plural
+from anabranch.cli.table import Cell, table
+from anabranch.cli.verbs.branch.words import short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anabranch.model.branch import Branch
+
+
+@click.command("promote", short_help="Take its outputs into main, or take that back.")
+@click.argument("name")
+@click.option("--undo", is_flag=True, help="Give main back what the last promotion replaced.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@verb("branch promote")
+def promote_command(face: Face, name: str, undo: bool, yes: bool) -> None:
+    """Take the outputs of the branch NAME into main without a rerun, once its code is merged.
+
+    Only if the project's code, main's inputs and main's outputs are still those that the branch ran with and that
+    `branch deltas` showed. Otherwise nothing changes, what differs is said, and the exit code is 7. Until the branch is
+    dropped, --undo takes it back.
+    """
+    project = face.project()
+    branch = project.branches.find(name)
+    what = f"give {branch.pipeline} back what it had before" if undo else f"replace main's outputs of {branch.pipeline}"
+    confirm(f"{what} (branch {name})?", yes=yes)
+    branch = project.branches.undo(name) if undo else project.branches.promote(name)
+    changed = branch.promotion.datasets if branch.promotion else ()
+    face.result(
+        {
+            "branch": shapes.branch(branch),
+            "undone": undo,
+            "promoted": [{"dataset": name, "before": before, "after": after} for name, before, after in changed],
+        },
+        lambda: lines(face, branch, undo=undo),
+    )
+
+
+def lines(face: Face, branch: Branch, *, undo: bool) -> Iterator[str]:
+    """Yield what main has now."""
+    changed = branch.promotion.datasets if branch.promotion else ()
+    done = "has back" if undo else f"took from branch {branch.name}"
+    yield f"{face.out.paint(face.out.marks.ok, 'green')} main {done} {plural(len(changed), 'dataset')}"
+    rows: list[list[str | Cell]] = [
+        [
+            Cell(name, ("bold",)),
+            Cell(short(after if undo else before) or "new", ("dim",)),
+            face.out.marks.arrow,
+            short(before if undo else after) or "gone",
+        ]
+        for name, before, after in changed
+    ]
+    yield from table(("", "", "", ""), rows, terminal=face.out, indent="  ")
+    if not undo:
+        yield f"take it back, until the branch is dropped: {face.command('branch', 'promote', branch.name, '--undo')}"
