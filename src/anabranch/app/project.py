@@ -13,6 +13,7 @@ from uuid import uuid4
 from anabranch.app.execute import Place, RunResult, execute
 from anabranch.app.history import values_from_before
 from anabranch.app.retry import plan_retry
+from anabranch.data.objects import mirror
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
 from anabranch.model.branch import MAIN
@@ -77,8 +78,8 @@ class Project:
 
     @property
     def storage(self) -> Path:
-        """Where its datasets lie."""
-        return self.file.storage
+        """The folder where its datasets lie, or that mirrors where they lie."""
+        return mirror.local(self.file.storage)
 
     @property
     def folder(self) -> Path:
@@ -88,7 +89,7 @@ class Project:
     @property
     def branch_storage(self) -> Path:
         """Below which storage its branches have their roots."""
-        return self.file.branch_storage or self.storage
+        return mirror.local(self.file.branch_storage) if self.file.branch_storage else self.storage
 
     @cached_property
     def id(self) -> str:
@@ -118,8 +119,7 @@ class Project:
     @cached_property
     def code(self) -> CodeStore:
         """Snapshots of the project's code."""
-        without = [self.storage, *([self.file.branch_storage] if self.file.branch_storage else [])]
-        return CodeStore(self.root, self.folder / "code", without)
+        return CodeStore(self.root, self.folder / "code", [self.storage, self.branch_storage])
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """Return a pipeline by name; without a name the only one.
@@ -143,7 +143,7 @@ class Project:
         from anabranch import check
 
         chosen = list(self.pipelines.values()) if pipeline is None else [self.pipeline(pipeline)]
-        return check.project(chosen, self.root, _binder(), self.datasets)
+        return check.project(chosen, self.root, _binder(), self.datasets, remote=mirror.is_url(self.file.storage))
 
     def run(  # noqa: PLR0913 - one keyword for each option of the verb
         self,
@@ -285,9 +285,13 @@ class Project:
         """Return the file with what an attempt printed; it may not exist."""
         return log_file(self.folder / "runs" / run, step, attempt)
 
-    def location(self, dataset: DatasetSpec) -> Path:
-        """Return where a dataset lies."""
-        return self.storage / dataset.location
+    def location(self, dataset: DatasetSpec) -> str:
+        """Return where a dataset lies: a path or a URL."""
+        return f"{self.shown(self.storage)}/{dataset.location}"
+
+    def shown(self, storage: str | Path) -> str:
+        """Return a storage root as people know it: its path, or the URL that the folder mirrors."""
+        return mirror.shown(Path(storage))
 
     def demand_valid(self, pipeline: Pipeline) -> None:
         """Make sure that a pipeline can run.

@@ -27,6 +27,7 @@ RULES: tuple[Callable[[Subject], list[Diagnostic]], ...] = (
     data.own_locations,
     data.incremental_fields,
     data.known_references,
+    data.stored_formats,
     contracts.promised_columns,
     contracts.known_columns,
     contracts.bound_queries,
@@ -42,7 +43,12 @@ RULES: tuple[Callable[[Subject], list[Diagnostic]], ...] = (
 
 
 def project(
-    pipelines: Sequence[Pipeline], root: Path, bind: Binder | None = None, registry: Iterable[str] = ()
+    pipelines: Sequence[Pipeline],
+    root: Path,
+    bind: Binder | None = None,
+    registry: Iterable[str] = (),
+    *,
+    remote: bool = False,
 ) -> tuple[Diagnostic, ...]:
     """Return everything that is wrong or doubtful, each finding once, in the order of files and lines.
 
@@ -51,9 +57,10 @@ def project(
         root: the project's root, to look for files that calls name.
         bind: binds a query to tables without rows; None where no engine is installed for it.
         registry: names of all datasets of the project, for hints.
+        remote: the storage is an object store.
     """
     names = frozenset(registry)
-    subjects = [Subject(each, root, bind, names) for each in pipelines]
+    subjects = [Subject(each, root, bind, names, remote) for each in pipelines]
     found = [finding for subject in subjects for rule in RULES for finding in rule(subject)]
     found += data.one_writer_in_all(pipelines)
     return tuple(sorted(dict.fromkeys(found), key=_position))

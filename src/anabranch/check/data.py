@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.model.dataset import Ingestion
+from anabranch.model.dataset import Format, Ingestion
 from anabranch.model.errors import Diagnostic, closest
 
 if TYPE_CHECKING:
@@ -133,3 +133,17 @@ def known_references(subject: Subject) -> list[Diagnostic]:
                 message = f"dataset `{spec.name}`: ({shown}) refers to `{name}`, whose primary key is ({key})"
                 found.append(Diagnostic("bad-reference", message, "name as many columns, in its order", spec.place))
     return found
+
+
+def stored_formats(subject: Subject) -> list[Diagnostic]:
+    """The storage can hold the format."""
+    return [
+        Diagnostic(
+            "unsupported-format",
+            f"dataset `{spec.name}` is an Iceberg table, whose catalogue cannot be kept in an object store",
+            "format: delta, or parquet",
+            spec.place,
+        )
+        for spec in subject.pipeline.datasets
+        if subject.remote and spec.format is Format.ICEBERG
+    ]

@@ -32,3 +32,5 @@ class Subject:
     bind: Binder | None = None
     registry: frozenset[str] = frozenset()
     """Names of all datasets of the project."""
+    remote: bool = False
+    """The storage is an object store."""

@@ -121,6 +121,8 @@ def root_of(directory: Path) -> Path:
 
 def near(place: str, root: Path) -> str:
     """Return `place`, below `root` or absolute, as seen from the working directory where that is shorter."""
+    if "://" in place:
+        return place
     path = os.path.normpath(root / place)
     try:
         relative = os.path.relpath(path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anabranch.data import disk, journal, stored, watermark
 from anabranch.data.duck import connect
+from anabranch.data.objects import mirror
 from anabranch.model.branch import Pin
 from anabranch.model.errors import StepError
 
@@ -35,6 +37,8 @@ class Mark:
 
 def root_of(storage: Path, slug: str) -> Path:
     """Return the storage root of a branch, below the storage that holds branches."""
+    if url := mirror.url_of(storage):
+        return mirror.local(f"{url}/{disk.BRANCHES}/{slug}")
     return storage / disk.BRANCHES / slug
 
 
@@ -43,14 +47,21 @@ def write_mark(root: Path, mark: Mark) -> None:
     told = {name: getattr(mark, name) for name in Mark.__slots__}
     with disk.told(root):
         disk.write_json(root / disk.OURS / MARK, told)
+        if (store := mirror.remote(root)) is not None:
+            store.put(f"{disk.OURS}/{MARK}", root / disk.OURS / MARK)
 
 
 def roots(storage: Path) -> dict[Path, Mark | None]:
     """Return all roots of branches below a storage, with their marks; None where nobody left one."""
     folder = storage / disk.BRANCHES
+    slugs = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    if (store := mirror.remote(storage)) is not None:
+        slugs = sorted({key.split("/")[1] for key in store.list(disk.BRANCHES)})
     found: dict[Path, Mark | None] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in (root_of(storage, slug) for slug in slugs):
         try:
+            if (store := mirror.remote(path)) is not None:
+                mirror.fetch(path, store, f"{disk.OURS}/{MARK}")
             found[path] = Mark(**json.loads((path / disk.OURS / MARK).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             found[path] = None
@@ -69,6 +80,7 @@ def pin(storage: Path, specs: Iterable[tuple[DatasetSpec, bool]]) -> tuple[Pin, 
         raise StepError(message, code="main-unfinished", hint=hint)
     found: list[Pin] = []
     for spec, base in specs:
+        mirror.refresh(storage, spec)
         version = stored.version(storage, replace(spec, bound=None))
         if version:
             found.append(Pin(spec.name, version, base))
@@ -82,6 +94,7 @@ def pin(storage: Path, specs: Iterable[tuple[DatasetSpec, bool]]) -> tuple[Pin, 
 
 def count_rows(storage: Path, spec: DatasetSpec) -> int:
     """Return how many rows a dataset has."""
+    mirror.refresh(storage, spec)
     db = connect()
     try:
         with stored.reading(db, spec, stored.place(storage, spec)):
@@ -92,6 +105,8 @@ def count_rows(storage: Path, spec: DatasetSpec) -> int:
 
 def clone_marks(storage: Path, root: Path, pipeline: Pipeline) -> None:
     """Give a branch main's watermarks, as they are now, in the place of its own: it goes on where main stands."""
+    mirror.refresh_marks(storage, pipeline.name)
+    store = mirror.remote(root)
     with disk.told(root):
         disk.remove(root / disk.OURS / "watermarks")
         for step in pipeline.steps:
@@ -101,20 +116,26 @@ def clone_marks(storage: Path, root: Path, pipeline: Pipeline) -> None:
                 if mark.is_file():
                     disk.make_folder(mine.parent)
                     shutil.copyfile(mark, mine)
+                    if store is not None:
+                        store.put(journal.relative(root, mine), mine)
 
 
 def clear(root: Path) -> None:
     """Delete all that a branch has written, and keep its mark."""
+    if (store := mirror.remote(root)) is not None:
+        store.delete(key for key in store.list("") if key != f"{disk.OURS}/{MARK}")
     for path in root.iterdir() if root.is_dir() else []:
         if path.name != disk.OURS:
             disk.remove(path)
     for path in (root / disk.OURS).iterdir() if (root / disk.OURS).is_dir() else []:
-        if path.name != MARK:
+        if path.name not in {MARK, mirror.URL}:
             disk.remove(path)
 
 
 def owned(root: Path) -> tuple[str, ...]:
     """Return every file and folder below a branch's root, and the root itself; none when it is gone."""
+    if (store := mirror.remote(root)) is not None:
+        return tuple(store.list(""))
     if not root.exists():
         return ()
     return (".", *sorted(path.relative_to(root).as_posix() for path in root.rglob("*")))
@@ -123,14 +144,22 @@ def owned(root: Path) -> tuple[str, ...]:
 def delete(root: Path) -> tuple[str, ...]:
     """Delete a branch's root: its data, then its mark, then the root. Return what could not be deleted."""
     clear(root)
+    if (store := mirror.remote(root)) is not None:
+        if owned(root) == (f"{disk.OURS}/{MARK}",):
+            store.delete([f"{disk.OURS}/{MARK}"])
+        if left := owned(root):
+            return left
+        disk.remove(root)
+        return ()
     if not [name for name in owned(root) if name not in {".", disk.OURS, f"{disk.OURS}/{MARK}"}]:
         disk.remove(root)
-        for parent in (root.parent,):
-            if parent.name == disk.BRANCHES and parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
+        with suppress(OSError):  # other branches have theirs in it
+            root.parent.rmdir()
     return owned(root)
 
 
 def versions(storage: Path, specs: Mapping[str, DatasetSpec]) -> dict[str, str]:
     """Return the versions of datasets as they lie below this very root; empty for those that do not."""
+    for spec in specs.values():
+        mirror.refresh(storage, spec)
     return {name: stored.version(storage, replace(spec, bound=None)) for name, spec in specs.items()}

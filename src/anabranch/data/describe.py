@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.data import frames, stored
 from anabranch.data.duck import connect, schema
+from anabranch.data.inputs import fetch
+from anabranch.data.objects import mirror
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,7 @@ def describe(storage: Path, spec: DatasetSpec) -> Description:
     Raises:
         StepError: `unreadable-input`.
     """
+    mirror.refresh(storage, spec)
     location = stored.locate(storage, spec)
     if not stored.exists(storage, spec):
         return Description(exists=False, location=str(location))
@@ -56,6 +59,7 @@ def describe(storage: Path, spec: DatasetSpec) -> Description:
 
 def current_version(storage: Path, spec: DatasetSpec) -> str:
     """Return the version of a dataset as it is now; empty when it is not there."""
+    fetch(storage, spec)
     return stored.version(storage, spec)
 
 
@@ -67,6 +71,7 @@ def read_dataset(storage: Path, spec: DatasetSpec, annotation: Any = "polars.Dat
     """
     from anabranch.model.errors import StepError
 
+    mirror.refresh(storage, spec)
     location = stored.locate(storage, spec)
     if not stored.exists(storage, spec):
         message = f"dataset `{spec.name}` is not at {location}"

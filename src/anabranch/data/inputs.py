@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anabranch.data import contract, disk, frames, journal, sample, stored, watermark
 from anabranch.data.duck import schema
 from anabranch.data.formats import files
+from anabranch.data.objects import mirror
 from anabranch.data.storable import as_parquet
 from anabranch.model.call import PythonCall, SqlCall
 from anabranch.model.dataset import Format, Ingestion
@@ -61,8 +62,10 @@ class Inputs:
             ContractError: an input of a process has not the promised columns.
         """
         written = {port.dataset for port in self._task.step.outputs}
+        mirror.refresh_marks(self._storage, self._task.pipeline)
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
+            fetch(self._storage, spec)
             if stored.exists(self._storage, spec):
                 continue
             self._settle(spec)
@@ -288,6 +291,17 @@ class Inputs:
         size, version = stored.told(self._storage, spec)
         pinned(self._storage, spec, version)
         return PortStats(port.name, spec.name, self._counts[port.name], size, version)
+
+
+def fetch(storage: Path, spec: DatasetSpec) -> None:
+    """Bring a dataset up to date where storages are mirrors: the branch's own, or else main's that it is bound to."""
+    mirror.refresh(storage, spec)
+    root = stored.home(storage, spec)
+    if root != storage:
+        mirror.refresh(root, spec)
+    rule = spec.bound.sample if spec.bound else None
+    if rule is not None and rule.parent is not None:
+        fetch(storage, rule.parent)
 
 
 def pinned(storage: Path, spec: DatasetSpec, version: str) -> None:

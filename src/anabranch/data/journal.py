@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.data import disk
 from anabranch.data.formats import delta, iceberg
+from anabranch.data.objects import mirror
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import StepError
@@ -52,6 +53,11 @@ def publish(storage: Path, pipeline: str, journal: Journal) -> None:
     Raises:
         StepError: `publication-unfinished`, it is committed and will be finished by `settle`.
     """
+    if (store := mirror.remote(storage)) is not None:
+        from anabranch.data.objects import publish as remote
+
+        remote.publish(storage, store, pipeline, journal)
+        return
     for move in journal.moves:
         staged = storage / move.staged
         disk.sync(staged)
@@ -80,6 +86,10 @@ def pending(storage: Path, pipeline: str, publication: str) -> bool:
 
 def unfinished(storage: Path) -> bool:
     """Tell whether the storage has a publication that is committed and not finished; nothing is changed."""
+    if (store := mirror.remote(storage)) is not None:
+        from anabranch.data.objects import publish as remote
+
+        return remote.unfinished(store)
     return any((storage / disk.OURS / "journal").glob("*/*.json"))
 
 
@@ -91,6 +101,10 @@ def settle(storage: Path) -> int:
     Raises:
         StepError: `publication-unfinished`.
     """
+    if (store := mirror.remote(storage)) is not None:
+        from anabranch.data.objects import publish as remote
+
+        return remote.settle(storage, store)
     if not unfinished(storage):
         return 0
     with _alone(storage):
@@ -99,7 +113,12 @@ def settle(storage: Path) -> int:
 
 def recover(storage: Path, pipeline: str) -> int:
     """Settle, then drop what the pipeline staged and never committed. Nobody else may run the pipeline meanwhile."""
-    count = settle(storage)
+    if (store := mirror.remote(storage)) is not None:
+        from anabranch.data.objects import publish as remote
+
+        count = remote.recover(storage, store, pipeline)
+    else:
+        count = settle(storage)
     disk.remove(storage / disk.OURS / "staging" / disk.escape(pipeline))
     return count
 

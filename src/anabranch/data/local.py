@@ -12,7 +12,7 @@ from anabranch.data import contract, disk, frames, journal, stored
 from anabranch.data.duck import connect, quote, schema
 from anabranch.data.formats import delta, files, iceberg
 from anabranch.data.formats.exact import MARK
-from anabranch.data.inputs import Inputs, pinned
+from anabranch.data.inputs import Inputs, fetch, pinned
 from anabranch.data.storable import as_parquet, storable
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import StepError
@@ -87,6 +87,7 @@ class LocalStaging:
             journal.settle(self._storage)
         self._inputs.open()
         for target in self.targets.values():
+            fetch(self._storage, target.dataset)  # it may grow
             stored.locate(self._storage, target.dataset)
         with disk.told(self._storage):
             disk.make_folder(self._folder / "out")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anabranch.data import disk, journal, stored, watermark
 from anabranch.data.duck import connect
 from anabranch.data.formats import files
+from anabranch.data.objects import mirror
 from anabranch.data.storable import as_parquet
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ class Both:
     root: Path
 
 
+def _fetch(both: Both, specs: Iterable[DatasetSpec]) -> None:
+    for spec in specs:
+        mirror.refresh(both.storage, spec)
+        mirror.refresh(both.root, spec)
+
+
 def promote(both: Both, pipeline: Pipeline, publication: str, specs: Iterable[DatasetSpec]) -> None:
     """Publish a branch's datasets, and the watermarks of its steps, in main's storage.
 
@@ -42,6 +49,9 @@ def promote(both: Both, pipeline: Pipeline, publication: str, specs: Iterable[Da
         specs: the datasets, as they lie below the branch's root.
     """
     own = [replace(spec, bound=None) for spec in specs]
+    _fetch(both, own)
+    mirror.refresh_marks(both.root, pipeline.name)
+    mirror.refresh_marks(both.storage, pipeline.name)
     keep = _undo(both)
     disk.remove(keep)
     kept = {spec.name: _keep(both.storage, spec, keep) for spec in own if stored.lies(both.storage, spec)}

@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from anabranch.model.place import Place
 
 FILE = "anabranch.yaml"
+URLS = ("s3://", "gs://", "az://")
+"""Object stores that may hold datasets."""
 
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """What `anabranch.yaml` says. `sources` are `module:attribute` or globs of specs, each with its place."""
+    """What `anabranch.yaml` says. `sources` are `module:attribute` or globs of specs, each with its place.
+
+    `storage` and `branch_storage` are absolute paths or URLs.
+    """
 
     name: str
     root: Path
     sources: tuple[tuple[str, Place], ...]
-    storage: Path
+    storage: str
     datasets: tuple[DatasetSpec, ...] = ()
     environments: dict[str, Any] = field(default_factory=dict)
-    branch_storage: Path | None = None
+    branch_storage: str = ""
 
 
 def find_root(path: Path) -> Path:
@@ -56,17 +61,8 @@ def read_project(root: Path) -> ProjectFile:
     document = read_document(root / FILE, FILE)
     shape = validate(ProjectShape, document)
     problems: list[Diagnostic] = []
-    storage = (root / shape.storage).resolve()
-    if storage == root or root.is_relative_to(storage):
-        message = f"the storage `{shape.storage}` holds the project itself"
-        problems.append(
-            Diagnostic("bad-storage", message, "name a folder in it, such as data", document.place("storage"))
-        )
-    beside = (root / shape.branch_storage).resolve() if shape.branch_storage else None
-    if beside is not None and (beside == root or root.is_relative_to(beside)):
-        message = f"the branch storage `{shape.branch_storage}` holds the project itself"
-        hint = "name a folder in it, or none"
-        problems.append(Diagnostic("bad-storage", message, hint, document.place("branch_storage")))
+    storage = _storage(root, shape.storage, document.place("storage"), problems)
+    beside = _storage(root, shape.branch_storage, document.place("branch_storage"), problems)
     datasets: list[DatasetSpec] = []
     if isinstance(shape.datasets, dict):
         datasets += lower_datasets(document, shape.datasets)
@@ -86,3 +82,18 @@ def read_project(root: Path) -> ProjectFile:
         raise InvalidProject(problems)
     sources = tuple((each, document.place("pipelines", i)) for i, each in enumerate(shape.pipelines))
     return ProjectFile(shape.project, root, sources, storage, tuple(datasets), shape.environments, beside)
+
+
+def _storage(root: Path, given: str, place: Place, problems: list[Diagnostic]) -> str:
+    """Return a storage root as an absolute path or a URL; empty stays empty."""
+    if not given or given.startswith(URLS):
+        return given.rstrip("/")
+    if "://" in given:
+        hint = f"a folder, or a URL of {', '.join(URLS)}"
+        problems.append(Diagnostic("bad-storage", f"the storage `{given}` is of no known kind", hint, place))
+        return given
+    path = (root / given).resolve()
+    if path == root or root.is_relative_to(path):
+        message = f"the storage `{given}` holds the project itself"
+        problems.append(Diagnostic("bad-storage", message, "name a folder in it, such as data", place))
+    return str(path)

@@ -65,7 +65,7 @@ def perform(
     started = time.perf_counter()
     try:
         variables = {**dict(task.step.needs.env), **secrets(task.step.needs)}
-        with environment(variables), protecting(task.protected, task.storage):
+        with environment(variables):
             result, reads, writes = _attempt(task, data, engine)
         return Done(time.perf_counter() - started, reads, writes, result.value, result.parts)
     except BaseException as error:  # noqa: BLE001 - whatever user code raises becomes the attempt's outcome
@@ -76,10 +76,12 @@ def _attempt(
     task: Task, data: Callable[[Task], Data], engine: Callable[[Call], Engine[Any]]
 ) -> tuple[Result, Any, Any]:
     if not (task.step.reads or task.step.outputs):
-        return engine(task.step.call).run(task.step.call, task, NoData()), (), ()
+        with protecting(task.protected, task.storage):
+            return engine(task.step.call).run(task.step.call, task, NoData()), (), ()
     staging = data(task).begin(task)
     try:
-        result = engine(task.step.call).run(task.step.call, task, staging)
+        with protecting(task.protected, task.storage):
+            result = engine(task.step.call).run(task.step.call, task, staging)
         reads, writes = staging.commit()
     finally:
         staging.close()

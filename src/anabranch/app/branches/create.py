@@ -104,7 +104,7 @@ def steps_of(project: Project, pipeline: Pipeline, at: Iterable[str], skip: Iter
         starts = {step: (Role.CHANGED, why) for step, why in changed(project, pipeline).items()}
     found = reasons(pipeline, starts, skipped)
     inside = {reason.step for reason in found if reason.role is not Role.SKIPPED}
-    if problems := refusals(pipeline, inside, str(project.storage)):
+    if problems := refusals(pipeline, inside, project.shown(project.storage)):
         raise InvalidProject(list(problems))
     return found
 

@@ -142,7 +142,7 @@ def _datasets(face: Face, project: Project, written: list[tuple[StepRun, PortSta
                 Cell(stats.dataset, ("bold",)),
                 plural(stats.rows, "row") if stats.rows is not None else "",
                 size(stats.bytes),
-                Cell(face.near(str(storage / where)) if where else "", ("dim",)),
+                Cell(face.near(f"{project.shown(storage)}/{where}") if where else "", ("dim",)),
             ]
         )
     yield from table([""] * 4, rows, right=[1, 2], terminal=face.out, indent="  ")

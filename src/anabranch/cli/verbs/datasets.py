@@ -82,7 +82,7 @@ def _lines(face: Face, project: Project, item: DatasetSpec, writers: list[str], 
     yield f"{out.paint(item.name, 'bold')}  {stage}  {item.format.value}"
     if item.description:
         yield item.description
-    location = face.near(str(project.location(item)))
+    location = face.near(project.location(item))
     facts = [
         ("location", location),
         ("key", ", ".join(item.primary_key)),

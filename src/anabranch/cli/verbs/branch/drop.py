@@ -20,7 +20,9 @@ def drop_command(face: Face, name: str, yes: bool, force: bool) -> None:
     """
     project = face.project()
     branch = project.branches.find(name)
-    confirm(f"drop branch {name} and all below {face.near(branch.root)}?", yes=yes)
+    confirm(f"drop branch {name} and all below {face.near(project.shown(branch.root))}?", yes=yes)
     deleted = project.branches.drop(name, force=force)
     done = f"{face.out.marks.ok} branch {name} is dropped: {len(deleted):,} files and folders deleted, none left"
-    face.result({"branch": name, "root": branch.root, "deleted": len(deleted), "left": []}, lambda: [done])
+    face.result(
+        {"branch": name, "root": project.shown(branch.root), "deleted": len(deleted), "left": []}, lambda: [done]
+    )

@@ -29,16 +29,16 @@ def show_command(face: Face, name: str) -> None:
     look = project.branches.look(name)
     face.result(
         {"branch": shapes.branch(look.branch), "stale": list(look.stale), "code_diff": look.diff},
-        lambda: lines(face, look),
+        lambda: lines(face, look, project.shown(look.branch.root)),
     )
 
 
-def lines(face: Face, look: Look) -> Iterator[str]:
+def lines(face: Face, look: Look, root: str) -> Iterator[str]:
     """Yield the branch."""
     out, branch = face.out, look.branch
     yield f"{out.paint(branch.name, 'bold')}  {branch.kind.value} branch of {branch.pipeline}"
     facts = [
-        ("root", face.near(branch.root) + "/"),
+        ("root", face.near(root) + "/"),
         ("base", f"main's run {branch.base}" if branch.base else "main never ran"),
         ("last run", f"{branch.run}, {look.state}" if branch.run else "never"),
         ("params", ", ".join(f"{key}={value}" for key, value in branch.params)),
