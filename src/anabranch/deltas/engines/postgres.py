@@ -1,0 +1,64 @@
+"""Comparisons on Postgres: for tables that lie there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anabranch.deltas.engine import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import ibis
+    import ibis.expr.datatypes as dt
+
+
+class PostgresEngine:
+    """An `Engine` on a psycopg connection; rows are compared value by value, since no hash of it takes every type."""
+
+    dialect = Dialect("postgres", null_safe_joins=False, nested_equal=True)
+
+    def __init__(self, connection: Any) -> None:
+        """Use a connection that sees the tables."""
+        self._connection = connection
+
+    def schema(self, table: str) -> Mapping[str, tuple[str, dt.DataType | None]]:
+        """Return the columns of a table or view."""
+        from ibis.backends.sql.datatypes import PostgresType
+
+        query = (
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+        found: dict[str, tuple[str, dt.DataType | None]] = {}
+        for name, kind in self._connection.execute(query, (_quote(table),)).fetchall():
+            try:
+                found[name] = (kind, PostgresType.from_string(kind))
+            except Exception:  # noqa: BLE001 - sqlglot and Ibis raise several kinds for types that they do not know
+                found[name] = (kind, None)
+        return found
+
+    def rows(self, expression: ibis.Table) -> list[dict[str, Any]]:
+        """Return all rows of an expression."""
+        cursor = self._connection.execute(_sql(expression))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def keep(self, name: str, expression: ibis.Table) -> None:
+        """Keep the rows of an expression as a temporary table."""
+        self.forget(name)
+        self._connection.execute(f"CREATE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
+
+    def forget(self, name: str) -> None:
+        """Drop a temporary table."""
+        self._connection.execute(f"DROP TABLE IF EXISTS {_quote(name)}")
+
+
+def _sql(expression: ibis.Table) -> str:
+    import ibis
+
+    return str(ibis.to_sql(expression, dialect="postgres", pretty=False)).replace("%", "%%")
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
