@@ -77,6 +77,7 @@ def pipeline_of(project: Project, name: str | None, at: tuple[str, ...]) -> Pipe
     else:
         ran = [each for each in known if last_success(project.runs, each.name) is not None]
         found = [each for each in ran if changed(project, each)]
+        found = found or ran[:1]  # nothing has changed: a branch of no steps says so
     if len(found) == 1:
         return found[0]
     names = ", ".join(sorted(each.name for each in found or known))

@@ -1,0 +1,273 @@
+"""Fingerprints of steps: everything that decides what a step makes, part by part, so that a change can be named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from anabranch.code import processes, sql
+from anabranch.code.canonical import digest
+from anabranch.code.python import PythonCode, code_digests
+from anabranch.model import codec
+from anabranch.model.call import ContainerCall, DbtCall, NativeCall, PythonCall, ShellCall, SparkCall, SqlCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anabranch.code.modules import Tree
+    from anabranch.code.python import Reached
+    from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.pipeline import Pipeline, Step
+
+_DBT_MADE = ("target/", "logs/", "dbt_packages/", "dbt_modules/")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What decides what a step makes.
+
+    Attributes:
+        parts: what counts, by a name for people: `code of clean()`, `library polars`, `file sql/x.sql`, `params`.
+        impure: why it cannot be resolved; such a step may have changed though its parts have not.
+        random: why it may make something else each time.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    impure: tuple[str, ...] = ()
+    random: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """One digest of all parts."""
+        return hashlib.sha256(json.dumps(self.parts).encode()).hexdigest()
+
+
+def reasons(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
+    """Return what differs between two fingerprints, for people; nothing exactly when their digests are equal.
+
+    >>> reasons(Fingerprint((("library polars", "1.0"),)), Fingerprint((("library polars", "2.1"),)))
+    ('library polars 1.0 -> 2.1',)
+    """
+    old, new = dict(before.parts), dict(now.parts)
+    found: list[str] = []
+    for name in sorted({*old, *new}, key=_importance):
+        if old.get(name) == new.get(name):
+            continue
+        if name not in old:
+            found.append(f"{name} is new")
+        elif name not in new:
+            found.append(f"{name} is not used any more")
+        elif name.startswith("library "):
+            found.append(f"{name} {old[name]} -> {new[name]}")
+        else:
+            found.append(f"{name} changed")
+    return tuple(found)
+
+
+def _importance(name: str) -> tuple[int, str]:
+    order = (
+        "code of",
+        "query",
+        "file",
+        "call",
+        "ports",
+        "contract",
+        "params",
+        "requirements",
+        "environment",
+        "library",
+    )
+    return next((i for i, start in enumerate(order) if name.startswith(start)), len(order)), name
+
+
+class Fingerprints:
+    """The fingerprints of many steps of one snapshot; what they share is looked at once."""
+
+    def __init__(self, tree: Tree, libraries: Mapping[str, str]) -> None:
+        """Use a snapshot.
+
+        Args:
+            tree: its files.
+            libraries: versions of what was installed beside it, by name.
+        """
+        self._tree, self._libraries = tree, libraries
+        self._python = PythonCode(tree)
+        self._entries: dict[tuple[object, ...], Fingerprint] = {}
+        self._contracts: dict[int, tuple[DatasetSpec, str]] = {}
+        self._names = frozenset(tree.names())
+
+    def of(self, pipeline: Pipeline, step: Step) -> Fingerprint:
+        """Return the fingerprint of a step."""
+        declared = tuple(sorted({name for name, _ in (*step.needs.env, *step.needs.secrets)}))
+        call = self._call(step, declared)
+        parts = dict(call.parts)
+        parts["ports"] = self._ports(step)
+        if params := self._params(pipeline, step):
+            parts["params"] = digest(repr(params))
+        if step.needs.requirements:
+            parts["requirements"] = digest(repr(sorted(step.needs.requirements)))
+        if step.needs.env or step.needs.secrets:
+            parts["environment"] = digest(repr((sorted(step.needs.env), sorted(step.needs.secrets))))
+        specs = pipeline.dataset_by_name
+        for name in {port.dataset for port in step.reads} | {port.dataset for port in step.outputs}:
+            if name in specs:
+                parts[f"contract of {name}"] = self._contract(specs[name])
+        return Fingerprint(tuple(sorted(parts.items())), call.impure, call.random)
+
+    @staticmethod
+    def _ports(step: Step) -> str:
+        inputs = [codec.encode(port, places=False) for port in sorted(step.inputs, key=lambda port: port.name)]
+        outputs = sorted((port.name, port.dataset) for port in step.outputs)
+        return digest(repr((inputs, outputs, codec.encode(step.value, places=False))))
+
+    def _params(self, pipeline: Pipeline, step: Step) -> list[tuple[str, str, str | None, tuple[str, ...]]]:
+        """Return the params that a step depends on: those that a function or a query names, all for a process."""
+        names = {param.name for param in pipeline.params}
+        match step.call:
+            case PythonCall():
+                names &= set(step.params)
+            case SqlCall(query, file):
+                text = (self._tree.read(file) or b"").decode(errors="replace") if file else query
+                names = {name for name in names if f"${name}".lower() in text.lower()}
+            case _:
+                pass
+        chosen = (param for param in pipeline.params if param.name in names)
+        return sorted((param.name, param.type.value, param.default, param.choices) for param in chosen)
+
+    def _contract(self, spec: DatasetSpec) -> str:
+        known = self._contracts.get(id(spec))
+        if known is None or known[0] is not spec:
+            columns = [(column.name, column.type, column.nullable) for column in spec.columns]
+            told = (
+                columns,
+                spec.primary_key,
+                spec.format.value,
+                spec.location,
+                spec.partition_by,
+                spec.ingestion.value,
+            )
+            known = self._contracts[id(spec)] = (spec, digest(repr((told, spec.incremental_field))))
+        return known[1]
+
+    def _call(self, step: Step, declared: tuple[str, ...]) -> Fingerprint:
+        key = (step.call, declared)
+        if key not in self._entries:
+            self._entries[key] = self._look(step, declared)
+        return self._entries[key]
+
+    def _look(self, step: Step, declared: tuple[str, ...]) -> Fingerprint:
+        call = step.call
+        match call:
+            case PythonCall(entry):
+                return self._of_python(self._python.entry(entry), declared)
+            case SqlCall(query, file):
+                return self._of_sql(query, file)
+            case ShellCall(argv, shell):
+                found = self._of_process(argv, shell=shell, scripts=argv if not shell else (), declared=declared)
+                return _with(found, "call", digest(repr(argv)))
+            case SparkCall():
+                texts = (call.main, *call.py_files, *call.jars)
+                found = self._of_process(texts, shell=False, scripts=(call.main, *call.py_files), declared=declared)
+                found = _with(found, "call", digest(repr(codec.encode(call, places=False))))
+                return self._with_library(found, "pyspark")
+            case DbtCall():
+                folder = call.project.rstrip("/") + "/"
+                files = [name for name in self._names if name.startswith(folder)]
+                files = [name for name in files if not name[len(folder) :].startswith(_DBT_MADE)]
+                parts = {f"file {name}": digest(self._tree.read(name) or b"") for name in files}
+                parts["call"] = digest(repr(codec.encode(replace(call, models=()), places=False)))
+                return Fingerprint(tuple(sorted(parts.items())))
+            case ContainerCall(image, _):
+                impure = () if "@sha256:" in image else (f"the image {image} has no digest, so it may change",)
+                return Fingerprint((("call", digest(repr(codec.encode(call, places=False)))),), impure)
+            case NativeCall(platform, job, _):
+                why = (f"the job {job} is defined on {platform}, and not in this project",)
+                return Fingerprint((("call", digest(repr(codec.encode(call, places=False)))),), why)
+
+    def _of_python(self, reached: Reached, declared: tuple[str, ...]) -> Fingerprint:
+        parts = {f"code of {name}": text for name, text in code_digests(reached).items()}
+        impure: list[str] = []
+        random: list[str] = []
+        libraries = set(reached.libraries)
+        for finding in self._python.findings(reached, declared):
+            if finding.module:
+                other = self._python.reach(finding.module, "")
+                if self._python.modules.file_of(finding.module):
+                    parts |= {f"code of {name}": text for name, text in code_digests(other).items()}
+                    libraries |= other.libraries
+                else:
+                    libraries.add(finding.module.partition(".")[0])
+            elif finding.file and (name := finding.file.removeprefix("./")) in self._names:
+                parts[f"file {name}"] = digest(self._tree.read(name) or b"")
+            elif finding.impure:
+                impure.append(finding.impure)
+            elif finding.random:
+                random.append(finding.random)
+        for name in libraries:
+            found = self._distribution(name)
+            parts[f"library {found[0]}"] = found[1]
+        return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
+
+    def _of_sql(self, query: str, file: str) -> Fingerprint:
+        part = f"file {file}" if file else "query"
+        impure: list[str] = []
+        if file:
+            body = self._tree.read(file)
+            if body is None:
+                impure.append(f"the query {file} is not in the project")
+            query = (body or b"").decode(errors="replace")
+        outside, chance = sql.suspicions(query)
+        found = Fingerprint(((part, digest(sql.canonical(query))),), _once([*impure, *outside]), _once(chance))
+        return self._with_library(found, "duckdb")
+
+    def _of_process(
+        self, texts: tuple[str, ...], *, shell: bool, scripts: Iterable[str], declared: tuple[str, ...]
+    ) -> Fingerprint:
+        parts: dict[str, str] = {}
+        found = [*processes.suspicions(texts, shell=shell)]
+        impure, random = [why for why, _ in found if why], [why for _, why in found if why]
+        ran = {name.removeprefix("./") for name in scripts}
+        for name in processes.named_files(texts, self._names):
+            if name.endswith(".py") and name in ran:
+                inner = self._of_python(self._python.file(name), declared)
+                parts |= dict(inner.parts)
+                impure += [why for why in inner.impure if not why.startswith(("opens", "reads the environment"))]
+                random += inner.random
+            else:
+                parts[f"file {name}"] = digest(self._tree.read(name) or b"")
+        return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
+
+    def _with_library(self, found: Fingerprint, name: str) -> Fingerprint:
+        return _with(found, f"library {name}", self._libraries.get(name, "?"))
+
+    def _distribution(self, module: str) -> tuple[str, str]:
+        """Return the distribution that a top-level module is of, and its version."""
+        name = module.lower().replace("_", "-")
+        if name not in self._libraries:
+            names = _packages().get(module, ())
+            name = next(
+                (each for each in (n.lower().replace("_", "-") for n in names) if each in self._libraries), name
+            )
+        return name, self._libraries.get(name, "?")
+
+
+_PACKAGES: dict[str, list[str]] = {}
+
+
+def _packages() -> Mapping[str, list[str]]:
+    """Return distributions by top-level module; it takes a tenth of a second, once."""
+    if not _PACKAGES:
+        from importlib.metadata import packages_distributions
+
+        _PACKAGES.update(packages_distributions())
+    return _PACKAGES
+
+
+def _with(found: Fingerprint, name: str, value: str) -> Fingerprint:
+    return Fingerprint(tuple(sorted({**dict(found.parts), name: value}.items())), found.impure, found.random)
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
