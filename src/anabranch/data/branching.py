@@ -7,21 +7,25 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from anabranch.data import disk, journal, stored, watermark
+from anabranch.data import disk, journal, stored
 from anabranch.data.duck import connect
 from anabranch.data.objects import mirror
 from anabranch.model.branch import Pin
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from anabranch.model.dataset import DatasetSpec
-    from anabranch.model.pipeline import Pipeline
 
-MARK = "branch.json"
+MARK, PINNED, UNDO = "branch.json", "pinned", "undo"
+"""What lies among our own files of a branch's root: whose it is, main's watermarks, what a promotion replaced."""
+
+CONTROLS = "_control"
+"""The folder below a branch's root that holds the storage of each control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,32 +107,61 @@ def count_rows(storage: Path, spec: DatasetSpec) -> int:
         db.close()
 
 
-def clone_marks(storage: Path, root: Path, pipeline: Pipeline) -> None:
-    """Give a branch main's watermarks, as they are now, in the place of its own: it goes on where main stands."""
-    mirror.refresh_marks(storage, pipeline.name)
+def control_root(root: Path, label: str) -> Path:
+    """Return the storage root of one control of a branch: below the branch's own."""
+    if url := mirror.url_of(root):
+        return mirror.local(f"{url}/{CONTROLS}/{label}")
+    return root / CONTROLS / label
+
+
+def pin_marks(storage: Path, root: Path, pipeline: str) -> None:
+    """Remember main's watermarks as they are now: every run of the branch, and every control, goes on from these."""
+    mirror.refresh_marks(storage, pipeline)
+    _copy_marks(_marks(storage, pipeline), root, root / disk.OURS / PINNED)
+
+
+def start(root: Path, of: Path, pipeline: str) -> None:
+    """Begin a run of a branch, or a control of it: nothing of an earlier one is left, watermarks are the pinned ones.
+
+    Args:
+        root: where the run writes.
+        of: the branch's root.
+        pipeline: whose watermarks.
+    """
+    clear(root, keep={MARK, PINNED, UNDO} if root == of else set())
+    pinned = of / disk.OURS / PINNED
+    if (store := mirror.remote(of)) is not None:
+        mirror.fetch(of, store, f"{disk.OURS}/{PINNED}")
+    _copy_marks(pinned, root, _marks(root, pipeline))
+
+
+def _marks(storage: Path, pipeline: str) -> Path:
+    return storage / disk.OURS / "watermarks" / disk.escape(pipeline)
+
+
+def _copy_marks(source: Path, root: Path, target: Path) -> None:
+    """Copy a folder of watermarks into a root, and to the store that the root mirrors."""
     store = mirror.remote(root)
     with disk.told(root):
-        disk.remove(root / disk.OURS / "watermarks")
-        for step in pipeline.steps:
-            for port in step.reads:
-                mine = watermark.file_of(root, pipeline.name, step.id, port.name)
-                mark = watermark.file_of(storage, pipeline.name, step.id, port.name)
-                if mark.is_file():
-                    disk.make_folder(mine.parent)
-                    shutil.copyfile(mark, mine)
-                    if store is not None:
-                        store.put(journal.relative(root, mine), mine)
+        disk.remove(target)
+        for mark in sorted(source.glob("*/*.json")):
+            path = target / mark.parent.name / mark.name
+            disk.make_folder(path.parent)
+            shutil.copyfile(mark, path)
+            if store is not None:
+                store.put(journal.relative(root, path), path)
 
 
-def clear(root: Path) -> None:
-    """Delete all that a branch has written, and keep its mark."""
+def clear(root: Path, keep: Collection[str] = ()) -> None:
+    """Delete all that lies below a root, but what is kept of ours, and controls where anything is kept."""
     if (store := mirror.remote(root)) is not None:
-        store.delete(key for key in store.list("") if key != f"{disk.OURS}/{MARK}")
+        kept = tuple(f"{disk.OURS}/{name}" for name in keep) + ((f"{CONTROLS}/",) if keep else ())
+        store.delete(key for key in store.list("") if not (kept and key.startswith(kept)))
     for path in root.iterdir() if root.is_dir() else []:
-        if path.name != disk.OURS:
+        if path.name != disk.OURS and not (keep and path.name == CONTROLS):
             disk.remove(path)
     for path in (root / disk.OURS).iterdir() if (root / disk.OURS).is_dir() else []:
-        if path.name not in {MARK, mirror.URL}:
+        if path.name not in {*keep, mirror.URL}:
             disk.remove(path)
 
 
@@ -143,7 +176,12 @@ def owned(root: Path) -> tuple[str, ...]:
 
 def delete(root: Path) -> tuple[str, ...]:
     """Delete a branch's root: its data, then its mark, then the root. Return what could not be deleted."""
-    clear(root)
+    clear(root, keep={MARK})
+    for label in ("a", "b"):
+        if mirror.url_of(control := control_root(root, label)):
+            clear(control)
+            disk.remove(control)
+    disk.remove(root / CONTROLS)
     if (store := mirror.remote(root)) is not None:
         if owned(root) == (f"{disk.OURS}/{MARK}",):
             store.delete([f"{disk.OURS}/{MARK}"])
@@ -156,6 +194,11 @@ def delete(root: Path) -> tuple[str, ...]:
         with suppress(OSError):  # other branches have theirs in it
             root.parent.rmdir()
     return owned(root)
+
+
+def scratch(root: Path) -> Path:
+    """Return a folder below a branch's root where a comparison may spill; it is not there yet."""
+    return root / disk.OURS / f"spill.{uuid4().hex}"
 
 
 def versions(storage: Path, specs: Mapping[str, DatasetSpec]) -> dict[str, str]:

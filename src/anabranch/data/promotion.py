@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import disk, journal, stored, watermark
+from anabranch.data.branching import UNDO
 from anabranch.data.duck import connect
 from anabranch.data.formats import files
 from anabranch.data.objects import mirror
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Pipeline
-
-UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.app.branches import create as creating
+from anabranch.app.branches import deltas as comparing
 from anabranch.app.branches import drop as dropping
 from anabranch.app.branches import git
 from anabranch.app.branches import look as looking
 from anabranch.app.branches import promote as promoting
 from anabranch.app.branches import run as running
+from anabranch.app.branches.deltas import Asked
 from anabranch.branch.names import slug
 from anabranch.model.branch import BranchKind
 from anabranch.model.errors import ConflictError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from anabranch.app.execute import RunResult
     from anabranch.app.project import Project
     from anabranch.model.branch import Branch, SampleRate
+    from anabranch.model.delta import Report
     from anabranch.model.run import Run
     from anabranch.ports import Reporter
 
@@ -158,6 +161,24 @@ class Branches:
     def look(self, name: str) -> Look:
         """Look at a branch: whether main has moved on, and how its code differs."""
         return looking.look(self, self.find(name))
+
+    def deltas(self, name: str, asked: Asked | None = None, *, reporter: Reporter | None = None) -> Report:
+        """Compare what a branch wrote with main's output of the same inputs.
+
+        Where main's is of other inputs, main's code runs on the branch's (a control), below the branch's root. Where a
+        step may make something else each time, it runs once more, and what then differs is told as noise.
+
+        Args:
+            name: the branch.
+            asked: how they are wanted.
+            reporter: who is told of controls.
+
+        Raises:
+            ConflictError: `branch-not-run`, `control-failed`.
+            StepError: `unreadable-input`, `missing-input`, the data vanished; `disk-full`.
+        """
+        with self.held(name) as branch:
+            return comparing.report(self, branch, asked or Asked(), reporter)
 
     def promote(self, name: str) -> Branch:
         """Take a branch's outputs into main without a rerun; the branch's record says what changed.

@@ -89,6 +89,7 @@ def run(
     fresh = branches.used(replace(fresh, params=plan.params, run=plan.run, looked=""))
     branches.store.save(fresh)
     mark(branches, fresh)
+    branching.start(branches.root(fresh), branches.root(fresh), branch.pipeline)
     place = place_of(project, fresh, code, branches.root(fresh))
     return execute(plan, place, project.code, jobs=jobs, reporter=reporter)
 
@@ -156,8 +157,8 @@ def pinned(branches: Branches, branch: Branch, pipeline: Pipeline) -> Branch:
     branch = replace(branch, pins=tuple(sorted(pins, key=lambda pin: pin.dataset)))
     if not known:
         mark(branches, branch)
-        branching.clear(root)
-        branching.clone_marks(storage, root, carve(pipeline, branch.steps, {}))
+        branching.clear(root, keep={branching.MARK})
+        branching.pin_marks(storage, root, pipeline.name)
     if branch.sample is not None:
         told = plan_sample(*sampled_tables(branch, pipeline, branch.pins), branch.sample).told
         branch = replace(branch, sampled=told)

@@ -38,7 +38,10 @@ class Line(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One box. `badge` is a step's kind, a dataset's stage, or what is in a group; `note` is its tooltip."""
+    """One box. `badge` is a step's kind, a dataset's stage, or what is in a group; `note` is its tooltip.
+
+    `tone` gives it a colour of its own, such as a delta's verdict.
+    """
 
     id: str
     shape: Shape
@@ -46,6 +49,7 @@ class Node:
     badge: str = ""
     note: str = ""
     parts: tuple[str, ...] = ()
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

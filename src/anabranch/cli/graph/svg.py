@@ -29,6 +29,11 @@ LIGHT = {
     "cleaned": ("#dcedfb", "#5b9fd6", "#114a78"),
     "final": ("#dff3e3", "#57ab6b", "#17562a"),
     "unknown": ("#fbe3e3", "#d66a6a", "#7d1a1a"),
+    "same": ("#dff3e3", "#57ab6b", "#17562a"),
+    "changed": ("#fde0d2", "#d9652b", "#7a2c08"),
+    "noise": ("#ece4fb", "#9170d0", "#47238c"),
+    "unsure": ("#fdf0d5", "#d9a441", "#6b4a08"),
+    "reused": ("#f6f7f9", "#cfd5de", "#6a7484"),
 }
 DARK = {
     "step": ("#1d2430", "#68758a", "#e8edf4"),
@@ -37,7 +42,15 @@ DARK = {
     "cleaned": ("#12324c", "#4b8fc6", "#cbe5fa"),
     "final": ("#143a20", "#4b9c5f", "#c9efd2"),
     "unknown": ("#481c1c", "#c05a5a", "#fbd5d5"),
+    "same": ("#143a20", "#4b9c5f", "#c9efd2"),
+    "changed": ("#4a2210", "#d0703a", "#ffd9c4"),
+    "noise": ("#2d2150", "#8d72cf", "#ddd0fa"),
+    "unsure": ("#3d2f10", "#b98a2f", "#f6dfa8"),
+    "reused": ("#171c24", "#39434f", "#8f9aaa"),
 }
+TONES = ("same", "changed", "noise", "unsure", "reused")
+"""Colours that a node's `tone` may have."""
+
 KINDS = {
     "python": "#3b6fb5",
     "sql": "#8a4fb0",
@@ -93,7 +106,7 @@ def _size(node: Node) -> tuple[float, float]:
 
 
 def _node(node: Node, box: Box) -> Iterator[str]:
-    look = node.shape.value if node.shape is not Shape.DATASET else (node.badge or "unknown")
+    look = node.tone or (node.shape.value if node.shape is not Shape.DATASET else (node.badge or "unknown"))
     yield f'<g class="{look}">'
     yield f"<title>{escape(_clean(' · '.join(text for text in (node.label, node.badge, node.note) if text)))}</title>"
     if node.shape is Shape.DATASET:
@@ -142,8 +155,8 @@ def _edge(edge: Edge, points: Sequence[tuple[float, float]]) -> str:
 def _legend(picture: Picture, y: float) -> Iterator[str]:
     """Yield what the colours mean, as far as they occur."""
     x = MARGIN
-    used = {node.badge or "unknown" for node in picture.nodes if node.shape is Shape.DATASET}
-    for stage in ("raw", "cleaned", "final", "unknown"):
+    used = {node.tone or node.badge or "unknown" for node in picture.nodes if node.shape is Shape.DATASET}
+    for stage in ("raw", "cleaned", "final", "unknown", *TONES):
         if stage in used:
             yield f'<g class="{stage}"><rect x="{x:g}" y="{y - 9:g}" width="18" height="11" rx="5.5"/></g>'
             yield f'<text class="legend" x="{x + 24:g}" y="{y:g}">{stage}</text>'
