@@ -27,7 +27,7 @@ def _lines(report: Report, *, rows: bool) -> Iterator[str]:
     yield f"### Deltas of branch {_code(report.branch)} ({_plain(report.pipeline)}): {words.headline(report)}"
     yield ""
     for name in report.stale:
-        yield f"> **STALE**: main's {_code(name)} has moved on since the branch read it. `anabranch branch run --rebase`"
+        yield f"> **STALE**: main's {_code(name)} has moved on since the branch read it: `branch run --rebase`"
         yield ""
     if report.sample:
         yield f"On a sample of main ({report.sample}), and so is what it is compared with."
@@ -104,10 +104,10 @@ def _value(value: str | None) -> str:
 
 
 def _code(text: str) -> str:
-    """Return text as code, whatever it holds; a table's cell ends at no `|` in it.
+    r"""Return text as code, whatever it holds; a table's cell ends at no `|` in it.
 
     >>> _code("a_b"), _code("a`|b")
-    ('`a_b`', "`a'\\\\|b`")
+    ('`a_b`', "`a'\\|b`")
     """
     return "`" + printable(text).replace("`", "'").replace("|", "\\|") + "`"
 

@@ -44,6 +44,7 @@ td.n,th.n{text-align:right;white-space:nowrap}
 .unsure{color:var(--unsure)}
 details{background:var(--card);border:1px solid var(--line);border-radius:8px;margin:.6rem 0;padding:.2rem .9rem}
 summary{cursor:pointer;padding:.45rem 0;font-weight:600}summary .dim{font-weight:400}
+.graph svg{max-width:100%;height:auto}
 .graph{overflow-x:auto;border:1px solid var(--line);border-radius:8px;padding:.4rem}
 .examples{margin:.15rem 0 .5rem;padding:0;list-style:none}.examples li{margin:.1rem 0}
 del{color:var(--changed);text-decoration:none}ins{color:var(--same);text-decoration:none}
@@ -185,7 +186,8 @@ def _bars(column: ColumnDelta) -> str:
                     f'<rect class="{look}" x="{i * 12 + x}" y="{36 - high:g}" width="{wide}" height="{high:g}"/>'
                 )
     label = "rows by value, main behind the branch"
-    return f'<svg class="bars" width="120" height="37" role="img" aria-label="{label}"><title>{label}</title>{"".join(bars)}</svg>'
+    size = f'class="bars" width="120" height="37" role="img" aria-label="{label}"'
+    return f"<svg {size}><title>{label}</title>{''.join(bars)}</svg>"
 
 
 def _rows(what: str, tag: str, rows: Iterable[Row]) -> Iterator[str]:
