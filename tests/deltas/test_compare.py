@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.deltas.tables import column, delta, queries, reference
 
 from anabranch.model.delta import Status, Verdict
-from tests.deltas.tables import column, delta, queries, reference
 
 numbers = st.none() | st.integers(-3, 3)
 texts = st.none() | st.sampled_from(["", "a", "b", "a,b", "null", "None", "\\N", "é"])
@@ -99,7 +99,7 @@ def test_added_and_removed_rows_are_shown() -> None:
 def test_profiles_and_a_histogram_tell_how_values_moved() -> None:
     """Nulls, distinct values, least, greatest and mean; buckets are shared and hold every number."""
     before = "SELECT i AS k, i::DOUBLE AS v FROM range(100) t(i)"
-    after = "SELECT i AS k, CASE WHEN i < 10 THEN NULL ELSE i * 2.0 END AS v FROM range(100) t(i)"
+    after = "SELECT i AS k, CASE WHEN i < 10 THEN NULL ELSE i * 2::DOUBLE END AS v FROM range(100) t(i)"
     told = column(queries(before, after, ("k",)), "v")
     assert told.profile_before is not None
     assert told.profile_after is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.deltas.tables import column, delta, queries
 
 from anabranch.model.delta import Status, Verdict
-from tests.deltas.tables import column, delta, queries
 
 
 def test_a_widened_integer_of_which_every_value_changed_is_no_match() -> None:
@@ -34,7 +34,7 @@ def test_a_struct_that_gains_a_field_is_compared_by_those_that_it_had() -> None:
     assert queries(before, "SELECT 1 AS k, {'a': 9, 'b': 2, 'c': 3} AS s", ("k",)).changed == 1
 
 
-@pytest.mark.parametrize(("a", "b"), [("0.0001", "0.0004"), ("1.0", "1.000001"), ("1e-300", "2e-300")])
+@pytest.mark.parametrize("a, b", [("0.0001", "0.0004"), ("1.0", "1.000001"), ("1e-300", "2e-300")])
 def test_nothing_is_rounded(a: str, b: str) -> None:
     """No digit is too small."""
     assert queries(f"SELECT 1 AS k, {a}::DOUBLE AS v", f"SELECT 1 AS k, {b}::DOUBLE AS v", ("k",)).changed == 1
@@ -107,7 +107,7 @@ def test_changes_that_are_spread_out_are_all_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b"),
+    "a, b",
     [
         ("1::INT", "'1'"),
         ("TIMESTAMP '2020-01-01'", "TIMESTAMPTZ '2020-01-01 00:00:00+00'"),
@@ -126,7 +126,7 @@ def test_what_cannot_be_compared_is_unknown_and_never_a_match(a: str, b: str) ->
 
 
 @pytest.mark.parametrize(
-    ("a", "b"),
+    "a, b",
     [
         ("0.0::DOUBLE", "-0.0::DOUBLE"),
         ("[0.0::DOUBLE]", "[-0.0::DOUBLE]"),
@@ -148,11 +148,17 @@ def test_what_is_equal_by_value_is_equal(a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b"),
+    "a, b",
     [
         ("NULL::VARCHAR", "''"),
         ("[1, 2]", "[2, 1]"),
         ("[1, NULL]", "[1]"),
+        ("[1, NULL]", "[NULL, 1]"),
+        ("[NULL]::INT[]", "[]::INT[]"),
+        ("[[1], [2]]", "[[1, 2], []]"),
+        ("[[], NULL]::INT[][]", "[NULL, []]::INT[][]"),
+        ("{'a': [1], 'b': [2]}", "{'a': [1, 2], 'b': []::INT[]}"),
+        ("MAP {'a': NULL::INT}", "MAP {'a': 0}"),
         ("[]::INT[]", "NULL::INT[]"),
         ("{'a': NULL::INT}", "NULL::STRUCT(a INT)"),
         ("0.1::FLOAT", "0.1::DOUBLE"),

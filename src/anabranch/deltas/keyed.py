@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from anabranch.deltas.equality import hash_function
+from anabranch.deltas.equality import hash_function, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -310,8 +310,9 @@ def row_digest(exact: Sequence[Any], dialect: Dialect, mark: str = "") -> dict[s
         return {f"{mark}h": ibis.literal(0)}
     if not dialect.hash:
         return {f"{mark}h{i}": value for i, value in enumerate(exact)}
-    kinds = tuple(value.type().copy(nullable=True) for value in exact)
-    return {f"{mark}h": hash_function(dialect.hash, kinds)(*exact)}
+    told = [each for value in exact for each in signature(value, value.type())]
+    kinds = tuple(value.type().copy(nullable=True) for value in told)
+    return {f"{mark}h": hash_function(dialect.hash, kinds)(*told)}
 
 
 def shown(value: Any) -> Any:
