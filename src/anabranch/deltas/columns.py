@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from anabranch.deltas.equality import close, common, comparable, parts, struct_changes
+from anabranch.deltas.untyped import Kind, Table, ibis
 from anabranch.model.delta import ColumnDelta, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    import ibis.expr.datatypes as dt
 
     from anabranch.deltas.engine import Dialect, Engine
 
@@ -25,16 +22,16 @@ class Pair:
     """A column that both tables have and that can be compared, as type `kind`."""
 
     name: str
-    kind: dt.DataType | str
+    kind: Kind | str
     dialect: Dialect
     as_set: bool = False
     tolerance: float = 0.0
 
-    def parts(self, table: ibis.Table) -> Sequence[Any]:
+    def parts(self, table: Table) -> Sequence[Any]:
         """Return the column of one table as expressions that are identical exactly where values are equal."""
         return parts(table[self.name], self.kind, self.dialect, as_set=self.as_set)
 
-    def equal(self, before: ibis.Table, after: ibis.Table, suffix: str = "") -> Any:
+    def equal(self, before: Table, after: Table, suffix: str = "") -> Any:
         """Return whether the values of two joined rows are equal."""
         return self.alike(before[self.name], after[self.name + suffix])
 
@@ -56,8 +53,8 @@ class Columns:
 
     pairs: tuple[Pair, ...]
     told: dict[str, ColumnDelta]
-    before: ibis.Table
-    after: ibis.Table
+    before: Table
+    after: Table
 
     def pair(self, name: str) -> Pair:
         """Return the pair of that name."""
@@ -92,8 +89,8 @@ def pair_columns(
 def _paired(
     dialect: Dialect,
     name: str,
-    mine: tuple[str, dt.DataType | None],
-    theirs: tuple[str, dt.DataType | None],
+    mine: tuple[str, Kind | None],
+    theirs: tuple[str, Kind | None],
     tolerance: Mapping[str, float],
     sets: Collection[str],
 ) -> tuple[ColumnDelta, Pair | None]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import ibis
-    import ibis.expr.datatypes as dt
+    from anabranch.deltas.untyped import Kind, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,15 @@ class Engine(Protocol):
         """How its SQL differs."""
         ...
 
-    def schema(self, table: str) -> Mapping[str, tuple[str, dt.DataType | None]]:
+    def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
         """Return the columns of a table: the engine's name of each type, and Ibis's; None where Ibis has none."""
         ...
 
-    def rows(self, expression: ibis.Table) -> list[dict[str, Any]]:
+    def rows(self, expression: Table) -> list[dict[str, Any]]:
         """Return all rows of an expression."""
         ...
 
-    def keep(self, name: str, expression: ibis.Table) -> None:
+    def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression as a temporary table of that name."""
         ...
 

@@ -17,8 +17,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import ibis
-import ibis.expr.datatypes as dt
+from anabranch.deltas.untyped import Kind, dt, ibis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ NUMBER_AND_FLOAT = "number"
 """The common type of 64-bit integers and floats: no engine has one, so both are compared in two parts."""
 
 
-def common(a: dt.DataType, b: dt.DataType) -> dt.DataType | str | None:
+def common(a: Kind, b: Kind) -> Kind | str | None:
     """Return the type as which two types are compared; None when they cannot be."""
     a, b = a.copy(nullable=True), b.copy(nullable=True)
     if a == b:
@@ -63,7 +62,7 @@ def common(a: dt.DataType, b: dt.DataType) -> dt.DataType | str | None:
     return None
 
 
-def _common_number(a: Any, b: Any) -> dt.DataType | str | None:
+def _common_number(a: Any, b: Any) -> Kind | str | None:
     if a.is_integer() and b.is_integer():
         if a.is_signed_integer() == b.is_signed_integer():
             return a if a.nbytes >= b.nbytes else b
@@ -89,18 +88,18 @@ def _as_decimal(kind: Any) -> tuple[int, int]:
     return kind.precision or _MOST_DIGITS, kind.scale or 0
 
 
-def _common_decimal(a: tuple[int, int], b: tuple[int, int]) -> dt.DataType | None:
+def _common_decimal(a: tuple[int, int], b: tuple[int, int]) -> Kind | None:
     scale = max(a[1], b[1])
     digits = max(a[0] - a[1], b[0] - b[1]) + scale
     return dt.Decimal(digits, scale) if digits <= _MOST_DIGITS else None
 
 
-def _finer(a: dt.Timestamp, b: dt.Timestamp) -> dt.DataType:
+def _finer(a: Kind, b: Kind) -> Kind:
     return a if (a.scale if a.scale is not None else 6) >= (b.scale if b.scale is not None else 6) else b
 
 
-def _common_struct(a: dt.Struct, b: dt.Struct) -> dt.DataType | None:
-    fields: dict[str, dt.DataType] = {}
+def _common_struct(a: Kind, b: Kind) -> Kind | None:
+    fields: dict[str, Kind] = {}
     for name in a.names:
         if name in b.names:
             inner = common(a[name], b[name])
@@ -110,7 +109,7 @@ def _common_struct(a: dt.Struct, b: dt.Struct) -> dt.DataType | None:
     return dt.Struct(fields) if fields else None
 
 
-def struct_changes(a: dt.DataType, b: dt.DataType) -> tuple[str, ...]:
+def struct_changes(a: Kind, b: Kind) -> tuple[str, ...]:
     """Return the fields of structs that only one side has, as `-name` and `+name`."""
     if not (isinstance(a, dt.Struct) and isinstance(b, dt.Struct)):
         return ()
@@ -118,7 +117,7 @@ def struct_changes(a: dt.DataType, b: dt.DataType) -> tuple[str, ...]:
     return (*gone, *(f"+{name}" for name in b.names if name not in a.names))
 
 
-def parts(value: Any, kind: dt.DataType | str, dialect: Dialect, *, as_set: bool = False) -> Sequence[Any]:
+def parts(value: Any, kind: Kind | str, dialect: Dialect, *, as_set: bool = False) -> Sequence[Any]:
     """Return a column as expressions of which all are identical exactly when the values are equal.
 
     Args:
@@ -132,7 +131,7 @@ def parts(value: Any, kind: dt.DataType | str, dialect: Dialect, *, as_set: bool
     return [canonical(value, kind, dialect, as_set=as_set)]
 
 
-def signature(value: Any, kind: dt.DataType) -> list[Any]:
+def signature(value: Any, kind: Kind) -> list[Any]:
     """Return a canonical value as expressions whose hashes tell all of it: nested values by what they are made of.
 
     DuckDB 2.0 gives an empty list and null one hash, and so a struct of nulls and null: here they differ.
@@ -146,14 +145,18 @@ def signature(value: Any, kind: dt.DataType) -> list[Any]:
     return [value]
 
 
-def _element(value: Any, kind: dt.DataType) -> list[Any]:
+def _element(value: Any, kind: Kind) -> list[Any]:
     inner = signature(value, kind)
     return [value, value.isnull()] if len(inner) == 1 else inner
 
 
-def _piece(kind: dt.DataType, i: int) -> Any:
+def _piece(kind: Kind, i: int) -> Any:
     """Return what gives one part of the signature of a list's element."""
-    return lambda each: _element(each, kind)[i]
+
+    def piece(each: Any) -> Any:
+        return _element(each, kind)[i]
+
+    return piece
 
 
 def _number_parts(value: Any) -> list[Any]:
@@ -169,7 +172,7 @@ def _number_parts(value: Any) -> list[Any]:
     ]
 
 
-def canonical(value: Any, kind: dt.DataType, dialect: Dialect, *, as_set: bool = False) -> Any:
+def canonical(value: Any, kind: Kind, dialect: Dialect, *, as_set: bool = False) -> Any:
     """Return a column as one expression of the common type, alike exactly where values are equal."""
     given = value.type()
     if isinstance(kind, dt.Struct) and isinstance(given, dt.Struct):
@@ -179,7 +182,11 @@ def canonical(value: Any, kind: dt.DataType, dialect: Dialect, *, as_set: bool =
         return value
     if isinstance(kind, dt.Array):
         if not dialect.nested_equal and _has_float(kind):
-            value = value.map(lambda each: canonical(each, kind.value_type, dialect))
+
+            def inner(each: Any) -> Any:
+                return canonical(each, kind.value_type, dialect)
+
+            value = value.map(inner)
         value = _cast(value, kind)
         return _function(dialect.sort, kind, kind)(value.unique()) if as_set and dialect.sort else value
     if isinstance(kind, dt.Map) and dialect.entries:
@@ -192,7 +199,7 @@ def canonical(value: Any, kind: dt.DataType, dialect: Dialect, *, as_set: bool =
     return value
 
 
-def comparable(kind: dt.DataType | str, dialect: Dialect) -> str:
+def comparable(kind: Kind | str, dialect: Dialect) -> str:
     """Return why an engine cannot compare a type; empty when it can."""
     if isinstance(kind, str):
         return ""
@@ -200,13 +207,13 @@ def comparable(kind: dt.DataType | str, dialect: Dialect) -> str:
         return f"{dialect.name} cannot compare maps"
     if isinstance(kind, dt.JSON) and dialect.name == "postgres":
         return "postgres cannot compare json: store it as text or jsonb"
-    if isinstance(kind, dt.Array | dt.Map | dt.Struct):
+    if isinstance(kind, dt.Array | dt.Map | Kind):
         inner = kind.types if isinstance(kind, dt.Struct) else [getattr(kind, "value_type", kind)]
         return next(filter(None, (comparable(each, dialect) for each in inner)), "")
     return ""
 
 
-def _has_float(kind: dt.DataType) -> bool:
+def _has_float(kind: Kind) -> bool:
     if isinstance(kind, dt.Array):
         return _has_float(kind.value_type)
     if isinstance(kind, dt.Struct):
@@ -214,12 +221,12 @@ def _has_float(kind: dt.DataType) -> bool:
     return bool(kind.is_floating())
 
 
-def _cast(value: Any, kind: dt.DataType) -> Any:
+def _cast(value: Any, kind: Kind) -> Any:
     return value if value.type().copy(nullable=True) == kind else value.cast(kind)
 
 
 @cache
-def _function(name: str, given: dt.DataType, result: dt.DataType) -> Any:
+def _function(name: str, given: Kind, result: Kind) -> Any:
     """Return an engine's own function of one argument."""
 
     def built_in(value):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
@@ -229,7 +236,7 @@ def _function(name: str, given: dt.DataType, result: dt.DataType) -> Any:
 
 
 @cache
-def hash_function(name: str, given: tuple[dt.DataType, ...]) -> Any:
+def hash_function(name: str, given: tuple[Kind, ...]) -> Any:
     """Return an engine's own hash of several values, of 64 bits."""
     names = [f"v{i}" for i in range(len(given))]
     space: dict[str, Any] = {}

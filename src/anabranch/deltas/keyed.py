@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from anabranch.deltas.equality import hash_function, signature
+from anabranch.deltas.untyped import Table, ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,7 +67,7 @@ class Keyed:
         nulls = self._nulls() if self._nullable else (0, 0)
         return Counts(rows_before, rows_after, same, changed, added, removed, nulls=nulls)
 
-    def _rows(self, table: ibis.Table) -> int:
+    def _rows(self, table: Table) -> int:
         return int(self._engine.rows(table.aggregate(n=table.count()))[0]["n"])
 
     def _nulls(self) -> tuple[int, int]:
@@ -82,7 +81,7 @@ class Keyed:
     def _names(self) -> list[str]:
         return [f"k{i}" for i in range(sum(len(pair.parts(self._columns.before)) for pair in self._key))]
 
-    def _side(self, table: ibis.Table, mark: str) -> ibis.Table:
+    def _side(self, table: Table, mark: str) -> Table:
         """Return a table's key, and its other columns as one hash or, where there is none, as they are."""
         keys = [part for pair in self._key for part in pair.parts(table)]
         exact = [part for pair in self.rest if not pair.tolerance for part in pair.parts(table)]
@@ -91,7 +90,7 @@ class Keyed:
         chosen |= row_digest(exact, self._dialect, mark)
         return table.select(**chosen, **{f"{mark}in": ibis.literal(True)})  # noqa: FBT003 - a value of the query
 
-    def _pairs(self) -> ibis.Table:
+    def _pairs(self) -> Table:
         a, b = self._side(self._columns.before, "a_"), self._side(self._columns.after, "b_")
         names = self._names()
         keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in names]
@@ -113,7 +112,7 @@ class Keyed:
         )
         return kept.group_by([*names, "ina", "inb", "same", "nokey"]).aggregate(n=kept.count())
 
-    def _kept(self) -> ibis.Table:
+    def _kept(self) -> Table:
         """Return the kept pairs as a table."""
         side = self._side(self._columns.before, "a_")
         keys = {name: side[f"a_{name}"].type() for name in self._names()}
@@ -176,7 +175,7 @@ class Keyed:
         for table, name in ((self._columns.before, BEFORE), (self._columns.after, AFTER)):
             self._engine.keep(name, self._matching(table, differing))
 
-    def _matching(self, table: ibis.Table, pairs: ibis.Table) -> ibis.Table:
+    def _matching(self, table: Table, pairs: Table) -> Table:
         keys = [part for pair in self._key for part in pair.parts(table)]
         names = self._names()
         if not self._nullable:
@@ -215,11 +214,11 @@ class Keyed:
         y = {pair.name: joined[f"y{i}"] for i, pair in enumerate(chunk)}
         return joined.aggregate, x, y
 
-    def _key_columns(self, table: ibis.Table) -> dict[str, Any]:
+    def _key_columns(self, table: Table) -> dict[str, Any]:
         keys = [part for pair in self._key for part in pair.parts(table)]
         return dict(zip(self._names(), keys, strict=True))
 
-    def _gathered(self) -> tuple[ibis.Table, ibis.Table]:
+    def _gathered(self) -> tuple[Table, Table]:
         before, after = self._columns.before, self._columns.after
         return ibis.table(before.schema(), name=BEFORE), ibis.table(after.schema(), name=AFTER)
 
@@ -321,7 +320,7 @@ def shown(value: Any) -> Any:
     return value.cast("string") if kind.is_timestamp() or kind.is_interval() or kind.is_uuid() else value
 
 
-def _summary(pairs: ibis.Table) -> ibis.Table:
+def _summary(pairs: Table) -> Table:
     more = ibis.ifelse(pairs.n > 1, 1, 0)
     missing = ibis.ifelse(pairs.nokey, 1, 0)
     return pairs.group_by(["ina", "inb", "same"]).aggregate(n=pairs.n.sum(), more=more.sum(), nulls=missing.sum())

@@ -12,14 +12,13 @@ from anabranch.model.delta import Bucket, Profile
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    import ibis
-
     from anabranch.deltas.engine import Engine
+    from anabranch.deltas.untyped import Table
 
 BUCKETS = 10
 
 
-def profiles(engine: Engine, table: ibis.Table, names: Sequence[str], sensitive: Collection[str]) -> dict[str, Profile]:
+def profiles(engine: Engine, table: Table, names: Sequence[str], sensitive: Collection[str]) -> dict[str, Profile]:
     """Return the profiles of columns, in one scan for each few hundred; of sensitive ones no value."""
     found: dict[str, Profile] = {}
     for start in range(0, len(names), CHUNK):
@@ -46,7 +45,7 @@ def profiles(engine: Engine, table: ibis.Table, names: Sequence[str], sensitive:
     return found
 
 
-def histogram(engine: Engine, before: ibis.Table, after: ibis.Table, name: str) -> tuple[Bucket, ...]:
+def histogram(engine: Engine, before: Table, after: Table, name: str) -> tuple[Bucket, ...]:
     """Return how the numbers of a column are spread on both sides, in shared buckets; none where they are all alike."""
     sides = [_numbers(table, name) for table in (before, after)]
     if any(side is None for side in sides):
@@ -63,13 +62,13 @@ def histogram(engine: Engine, before: ibis.Table, after: ibis.Table, name: str) 
     return tuple(Bucket(low + i * width, counts[0].get(i, 0), counts[1].get(i, 0)) for i in range(BUCKETS))
 
 
-def _counted(engine: Engine, side: ibis.Table, low: float, width: float) -> dict[int, int]:
+def _counted(engine: Engine, side: Table, low: float, width: float) -> dict[int, int]:
     bucket = ((side.x - low) / width).floor().cast("int64").clip(0, BUCKETS - 1)
     placed = side.select(b=bucket)
     return {int(row["b"]): int(row["n"]) for row in engine.rows(placed.group_by("b").aggregate(n=placed.count()))}
 
 
-def _numbers(table: ibis.Table, name: str) -> ibis.Table | None:
+def _numbers(table: Table, name: str) -> Table | None:
     """Return the finite numbers of a column; of times the seconds since 1970."""
     column: Any = table[name]
     kind = column.type()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from anabranch.deltas.keyed import AFTER, BEFORE, PAIRS, Counts, matching, row_digest, shown
+from anabranch.deltas.untyped import Table, ibis
 
 if TYPE_CHECKING:
     from anabranch.deltas.columns import Columns, Pair
@@ -23,7 +22,7 @@ class Unkeyed:
         self._engine, self._columns, self._dialect = engine, columns, engine.dialect
         self.rest = list(columns.pairs)
 
-    def _hashed(self, table: ibis.Table) -> dict[str, Any]:
+    def _hashed(self, table: Table) -> dict[str, Any]:
         values = [part for pair in self.rest for part in pair.parts(table)]
         return row_digest(values, self._dialect)
 
@@ -49,7 +48,7 @@ class Unkeyed:
         removed, added = int(row["removed"] or 0), int(row["added"] or 0)
         return Counts(before, after, before - removed, 0, added, removed)
 
-    def _kept(self) -> ibis.Table:
+    def _kept(self) -> Table:
         kinds = {name: value.type() for name, value in self._hashed(self._columns.before).items()}
         return ibis.table(kinds | {"x": "int64", "y": "int64"}, name=PAIRS)
 
@@ -73,7 +72,7 @@ class Unkeyed:
         """Return for each column whether its values, as a multiset, differ: all other rows are the same."""
         return {pair.name: self._column_differs(pair, i) for i, pair in enumerate(self.rest)}
 
-    def _gathered(self, table: ibis.Table, name: str) -> ibis.Table:
+    def _gathered(self, table: Table, name: str) -> Table:
         kinds = {f"c{i}": table[pair.name].type() for i, pair in enumerate(self.rest)}
         return ibis.table(kinds | {"w": "float64"}, name=name)
 

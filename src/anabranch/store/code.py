@@ -79,6 +79,8 @@ class CodeStore:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
         for name, (blob, executable) in tree.items():
+            if name == LIBRARIES:
+                continue
             target = made / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self._blob_file(str(blob)).read_bytes())

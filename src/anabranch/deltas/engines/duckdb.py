@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import duckdb
-    import ibis
-    import ibis.expr.datatypes as dt
+
+    from anabranch.deltas.untyped import Kind, Table
 
 
 class DuckdbEngine:
@@ -23,11 +23,11 @@ class DuckdbEngine:
         """Use a connection that sees the tables."""
         self._db = db
 
-    def schema(self, table: str) -> Mapping[str, tuple[str, dt.DataType | None]]:
+    def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
         """Return the columns of a table or view."""
         from ibis.backends.sql.datatypes import DuckDBType
 
-        found: dict[str, tuple[str, dt.DataType | None]] = {}
+        found: dict[str, tuple[str, Kind | None]] = {}
         for name, kind, *_ in self._db.execute(f"DESCRIBE {_quote(table)}").fetchall():
             try:
                 found[name] = (kind, DuckDBType.from_string(kind))
@@ -35,13 +35,13 @@ class DuckdbEngine:
                 found[name] = (kind, None)
         return found
 
-    def rows(self, expression: ibis.Table) -> list[dict[str, Any]]:
+    def rows(self, expression: Table) -> list[dict[str, Any]]:
         """Return all rows of an expression."""
         cursor = self._db.execute(_sql(expression))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def keep(self, name: str, expression: ibis.Table) -> None:
+    def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression as a temporary table."""
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
 
@@ -50,7 +50,7 @@ class DuckdbEngine:
         self._db.execute(f"DROP TABLE IF EXISTS {_quote(name)}")
 
 
-def _sql(expression: ibis.Table) -> str:
+def _sql(expression: Table) -> str:
     import ibis
 
     return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))

@@ -9,8 +9,7 @@ from anabranch.deltas.engine import Dialect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import ibis
-    import ibis.expr.datatypes as dt
+    from anabranch.deltas.untyped import Kind, Table
 
 
 class PostgresEngine:
@@ -22,7 +21,7 @@ class PostgresEngine:
         """Use a connection that sees the tables."""
         self._connection = connection
 
-    def schema(self, table: str) -> Mapping[str, tuple[str, dt.DataType | None]]:
+    def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
         """Return the columns of a table or view."""
         from ibis.backends.sql.datatypes import PostgresType
 
@@ -30,7 +29,7 @@ class PostgresEngine:
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         )
-        found: dict[str, tuple[str, dt.DataType | None]] = {}
+        found: dict[str, tuple[str, Kind | None]] = {}
         for name, kind in self._connection.execute(query, (_quote(table),)).fetchall():
             try:
                 found[name] = (kind, PostgresType.from_string(kind))
@@ -38,13 +37,13 @@ class PostgresEngine:
                 found[name] = (kind, None)
         return found
 
-    def rows(self, expression: ibis.Table) -> list[dict[str, Any]]:
+    def rows(self, expression: Table) -> list[dict[str, Any]]:
         """Return all rows of an expression."""
         cursor = self._connection.execute(_sql(expression))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def keep(self, name: str, expression: ibis.Table) -> None:
+    def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression as a temporary table."""
         self.forget(name)
         self._connection.execute(f"CREATE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
@@ -54,7 +53,7 @@ class PostgresEngine:
         self._connection.execute(f"DROP TABLE IF EXISTS {_quote(name)}")
 
 
-def _sql(expression: ibis.Table) -> str:
+def _sql(expression: Table) -> str:
     import ibis
 
     return str(ibis.to_sql(expression, dialect="postgres", pretty=False)).replace("%", "%%")

@@ -9,8 +9,7 @@ from anabranch.deltas.engine import Dialect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import ibis
-    import ibis.expr.datatypes as dt
+    from anabranch.deltas.untyped import Kind, Table
 
 
 class SparkEngine:
@@ -22,11 +21,11 @@ class SparkEngine:
         """Use a session that sees the tables."""
         self._session = session
 
-    def schema(self, table: str) -> Mapping[str, tuple[str, dt.DataType | None]]:
+    def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
         """Return the columns of a table or view."""
         from ibis.backends.sql.datatypes import PySparkType
 
-        found: dict[str, tuple[str, dt.DataType | None]] = {}
+        found: dict[str, tuple[str, Kind | None]] = {}
         for field in self._session.table(table).schema.fields:
             kind = field.dataType.simpleString()
             try:
@@ -35,11 +34,11 @@ class SparkEngine:
                 found[field.name] = (kind, None)
         return found
 
-    def rows(self, expression: ibis.Table) -> list[dict[str, Any]]:
+    def rows(self, expression: Table) -> list[dict[str, Any]]:
         """Return all rows of an expression."""
         return [row.asDict() for row in self._session.sql(_sql(expression)).collect()]
 
-    def keep(self, name: str, expression: ibis.Table) -> None:
+    def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression: Spark computes them once, and holds them in memory or on disk."""
         frame = self._session.sql(_sql(expression)).persist()
         frame.createOrReplaceTempView(name)
@@ -50,7 +49,7 @@ class SparkEngine:
         self._session.catalog.dropTempView(name)
 
 
-def _sql(expression: ibis.Table) -> str:
+def _sql(expression: Table) -> str:
     import ibis
     from ibis.config import Config, options
 
