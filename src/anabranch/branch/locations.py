@@ -17,6 +17,7 @@ _URL = re.compile(
     r"\b(?:s3a?|s3n|gs|az|abfss?|wasbs?|adl|hdfs|dbfs|file|jdbc:\w+|postgres(?:ql)?|mysql|https?)://[^\s'\"]+"
 )
 _ABSOLUTE = re.compile(r"(?:^|[=:>\s'\"])(/[\w.@-]+/[\w.@/-]+)")
+_WORD = re.compile(r"[\w.@%-]+(?:/[\w.@%-]+)+")
 _SYSTEM = ("/bin/", "/dev/", "/etc/", "/lib/", "/opt/", "/proc/", "/sbin/", "/tmp/", "/usr/", "/var/tmp/")  # noqa: S108
 
 
@@ -29,11 +30,12 @@ def refusals(pipeline: Pipeline, steps: Collection[StepId], storage: str) -> tup
         storage: main's storage root.
     """
     found: list[Diagnostic] = []
+    chosen, locations = set(steps), frozenset(spec.location for spec in pipeline.datasets)
     for step in pipeline.steps:
-        if step.id not in steps:
+        if step.id not in chosen:
             continue
         hint = f"write ${{in.PORT}} or ${{out.PORT}} in its place, or leave the step out: --skip {step.id}"
-        for literal in dict.fromkeys(_literals(pipeline, step, storage)):
+        for literal in dict.fromkeys(_literals(locations, step, storage)):
             message = f"step `{step.id}` names the location {literal} itself, so a branch cannot give it another"
             found.append(Diagnostic("literal-location", message, hint, step.place))
         if isinstance(step.call, NativeCall):
@@ -45,15 +47,17 @@ def refusals(pipeline: Pipeline, steps: Collection[StepId], storage: str) -> tup
     return tuple(found)
 
 
-def _literals(pipeline: Pipeline, step: Step, storage: str) -> Iterator[str]:
+def _literals(locations: Collection[str], step: Step, storage: str) -> Iterator[str]:
     for text in _texts(step):
         yield from (match[0] for match in _URL.finditer(text))
         for match in _ABSOLUTE.finditer(_URL.sub("", text)):
             if not match[1].startswith(_SYSTEM) or match[1].startswith(storage.rstrip("/") + "/"):
                 yield match[1]
-        for spec in pipeline.datasets:
-            if re.search(rf"(?<![\w.-]){re.escape(spec.location)}(?![\w.-])", _ABSOLUTE.sub("", text)):
-                yield spec.location
+        for word in _WORD.findall(_ABSOLUTE.sub(" ", text)):
+            parts = word.split("/")
+            for start in range(len(parts)):  # data/final/x.csv names final/x.csv
+                if "/".join(parts[start:]) in locations:
+                    yield word
 
 
 def _texts(step: Step) -> tuple[str, ...]:

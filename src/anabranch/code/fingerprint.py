@@ -100,8 +100,7 @@ class Fingerprints:
 
     def of(self, pipeline: Pipeline, step: Step) -> Fingerprint:
         """Return the fingerprint of a step."""
-        declared = tuple(sorted({name for name, _ in (*step.needs.env, *step.needs.secrets)}))
-        call = self._call(step, declared)
+        call = self.of_call(step)
         parts = dict(call.parts)
         parts["ports"] = self._ports(step)
         if params := self._params(pipeline, step):
@@ -151,7 +150,9 @@ class Fingerprints:
             known = self._contracts[id(spec)] = (spec, digest(repr((told, spec.incremental_field))))
         return known[1]
 
-    def _call(self, step: Step, declared: tuple[str, ...]) -> Fingerprint:
+    def of_call(self, step: Step) -> Fingerprint:
+        """Return the fingerprint of what a step runs alone: what is not in the model."""
+        declared = tuple(sorted({name for name, _ in (*step.needs.env, *step.needs.secrets)}))
         key = (step.call, declared)
         if key not in self._entries:
             self._entries[key] = self._look(step, declared)
@@ -229,7 +230,7 @@ class Fingerprints:
         found = [*processes.suspicions(texts, shell=shell)]
         impure, random = [why for why, _ in found if why], [why for _, why in found if why]
         ran = {name.removeprefix("./") for name in scripts}
-        for name in processes.named_files(texts, self._names):
+        for name in processes.named_files(texts, self._names, shell=shell):
             if name.endswith(".py") and name in ran:
                 inner = self._of_python(self._python.file(name), declared)
                 parts |= dict(inner.parts)

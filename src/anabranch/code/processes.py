@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,17 +35,21 @@ def words(text: str) -> list[str]:
     return [part for word in found for part in re.split(r"[;|&<>()\s]+", word) if part]
 
 
-def named_files(texts: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Return the files of the project that words name."""
-    known = frozenset(names)
-    found = {word.removeprefix("./") for text in texts for word in (text, *words(text))}
-    return sorted(found & known)
+def named_files(texts: Iterable[str], names: frozenset[str], *, shell: bool) -> list[str]:
+    """Return the files of the project that words name; an argument is one word, or ends in one after `=`."""
+    found = {word for text in texts for word in (text, *(words(text) if shell else text.split("=")[1:]))}
+    return sorted({word.removeprefix("./") for word in found} & names)
 
 
-def suspicions(texts: Iterable[str], *, shell: bool) -> Iterator[tuple[str, str]]:
-    """Yield why a command reaches outside of its ports (first), or may differ each time (second)."""
+@lru_cache(100_000)  # two snapshots have most of their commands in common
+def suspicions(texts: tuple[str, ...], *, shell: bool) -> tuple[tuple[str, str], ...]:
+    """Return why a command reaches outside of its ports (first), or may differ each time (second)."""
+    return tuple(_suspicions(texts, shell=shell))
+
+
+def _suspicions(texts: Iterable[str], *, shell: bool) -> Iterator[tuple[str, str]]:
     for position, text in enumerate(texts):
-        found = words(text) if shell or position == 0 else [text]
+        found = words(text) if shell else [text]
         for word in found:
             name = word.rpartition("/")[2]
             if name in TOOLS and (shell or position == 0):

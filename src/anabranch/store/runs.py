@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anabranch.model import codec
@@ -37,6 +38,7 @@ class SqliteRunStore:
         self._clock = clock
         self._next: dict[RunId, int] = {}
         self._alive: dict[RunId, FileLock] = {}
+        self._ended: dict[RunId, Run] = {}
 
     @property
     def database(self) -> Database:
@@ -78,6 +80,7 @@ class SqliteRunStore:
             rows = self._db.read("SELECT max(seq) FROM events WHERE run = ?", (run,))
             self._next[run] = (rows[0][0] or 0) + 1
         recorded = self._db.write(lambda db: self._insert(db, run, events))
+        self._ended.pop(run, None)
         if any(isinstance(event, RunEnded) for event in events) and run in self._alive:
             self._alive.pop(run).release()
         return recorded
@@ -102,8 +105,8 @@ class SqliteRunStore:
         Raises:
             NotFoundError: no such run.
         """
-        from dataclasses import replace
-
+        if run in self._ended:
+            return self._ended[run]
         told = fold(self.events(run))
         if told is None:
             message = f"no run `{run}`"
@@ -112,6 +115,8 @@ class SqliteRunStore:
             # It may have ended between the two looks.
             again = fold(self.events(run)) or told
             return replace(again, state=RunState.DEAD) if again.state is RunState.RUNNING else again
+        if told.state is not RunState.RUNNING:
+            self._ended = {run: told}  # nothing more happens to it; the newest is asked for again and again
         return told
 
     def _driven(self, run: RunId) -> bool:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anabranch.app.project import Project
-    from anabranch.code.fingerprint import Fingerprint, Fingerprints
+    from anabranch.code.fingerprint import Fingerprints
     from anabranch.model.branch import Reason, SampleRate
-    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.run import Run, RunId, StepRun
 
 DAY = 86400.0
@@ -124,20 +124,12 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
         raise UsageError(
             message, code="main-never-ran", hint=f"anabranch run {pipeline.name}, or choose steps: --at STEP"
         )
-    from anabranch.code.fingerprint import Fingerprints
-
-    tree = project.code.tree(project.code.snapshot())
-    now = Fingerprints(tree, tree.libraries())
-    before = _Before(project, known)
+    now, before = _prints(project, project.code.snapshot()), _Before(project, known)
     found: dict[StepId, tuple[str, ...]] = {}
     for step in pipeline.steps:
-        mine = now.of(pipeline, step)
         if step.id not in known:
             found[step.id] = ("it has never succeeded in main",)
-            continue
-        why = before.differences(step.id, mine)
-        why += tuple(f"it cannot be resolved, so it may have changed: {each}" for each in mine.impure)
-        if why:
+        elif why := before.differences(pipeline, step, now):
             found[step.id] = why
     return found
 
@@ -149,12 +141,32 @@ class _Before:
         self._project, self._known = project, known
         self._runs: dict[RunId, tuple[Pipeline, Fingerprints]] = {}
 
-    def differences(self, step: StepId, mine: Fingerprint) -> tuple[str, ...]:
-        from anabranch.code.fingerprint import Fingerprints, reasons
+    def differences(self, pipeline: Pipeline, step: Step, now: Fingerprints) -> tuple[str, ...]:
+        """Return what differs in a step, and what cannot be resolved in it."""
+        from anabranch.code.fingerprint import reasons
 
-        run, _ = self._known[step]
+        run, _ = self._known[step.id]
         if run.id not in self._runs:
-            tree = self._project.code.tree(run.code)
-            self._runs[run.id] = (self._project.runs.definition(run.id), Fingerprints(tree, tree.libraries()))
-        pipeline, prints = self._runs[run.id]
-        return reasons(prints.of(pipeline, pipeline.step_by_id[step]), mine)
+            self._runs[run.id] = (self._project.runs.definition(run.id), _prints(self._project, run.code))
+        earlier, prints = self._runs[run.id]
+        before = earlier.step_by_id[step.id]
+        # Most steps are as they were, to the line: then only what the model does not hold can differ.
+        if before == step and earlier.params == pipeline.params and _same_datasets(earlier, pipeline, step):
+            then, mine = prints.of_call(before), now.of_call(step)
+        else:
+            then, mine = prints.of(earlier, before), now.of(pipeline, step)
+        impure = (f"it cannot be resolved, so it may have changed: {each}" for each in mine.impure)
+        return (*reasons(then, mine), *impure)
+
+
+def _prints(project: Project, code: str) -> Fingerprints:
+    from anabranch.code.fingerprint import Fingerprints
+
+    tree = project.code.tree(code)
+    return Fingerprints(tree, tree.libraries())
+
+
+def _same_datasets(earlier: Pipeline, pipeline: Pipeline, step: Step) -> bool:
+    then, now = earlier.dataset_by_name, pipeline.dataset_by_name
+    names = [port.dataset for port in step.reads] + [port.dataset for port in step.outputs]
+    return all(then.get(name) == now.get(name) for name in names)
