@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anabranch.data import disk
@@ -22,7 +23,6 @@ from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from anabranch.data.journal import Journal
     from anabranch.data.objects.store import Objects
@@ -191,9 +191,19 @@ def _taken(store: Objects, holder: str) -> bool:
         return True
     listed = store.list(_LOCK).get(_LOCK)
     current = store.read(_LOCK)
-    if listed is None or current is None or json.loads(current)["until"] > time.time():
+    if listed is None or current is None:
+        return False
+    told = json.loads(current)
+    if told["until"] > time.time() and not _died_here(str(told["holder"])):
         return False
     return store.put(_LOCK, body, etag=listed[1])
+
+
+def _died_here(holder: str) -> bool:
+    """Tell whether a lock's holder was a process of this machine that is gone: then nobody need wait for the lease."""
+    host, _, rest = holder.partition("/")
+    pid = rest.partition("/")[0]
+    return host == socket.gethostname() and pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc").exists()
 
 
 def _holder(store: Objects) -> str:
