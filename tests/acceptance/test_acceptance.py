@@ -25,6 +25,7 @@ TIMEOUT = 120
 PATTERNS = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "2000-01-01T00:00:00.000Z"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(,?\s+)(now|\d+ s ago|\d+ min ago)", r"2000-01-01 00:00:00\1now"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( \()", r"2000-01-01 00:00:00\1"),
     (r"\b\d+\.\d+ s\b", "0.00 s"),
     (r'("(?:seconds|wait)": )[\d.e-]+', r"\g<1>0.0"),
     (r"^ +in library .*\n", ""),
@@ -69,6 +70,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(script: str, place: Path, environment: dict[str, str]) -> str:
     """Run a script's lines; return each with what it printed, stdout and stderr as they came, and its exit code."""
     told: list[str] = []
+    ids: dict[str, None] = {}
     for line in script.splitlines():
         if not line.strip() or line.startswith("#"):
             told.append(line + "\n")
@@ -83,16 +85,17 @@ def run(script: str, place: Path, environment: dict[str, str]) -> str:
             timeout=TIMEOUT,
             check=False,
         )
+        ids |= dict.fromkeys(run_ids(place))  # a run may be gone at the end
         shown = done.stdout.decode("utf-8", errors="replace")
         ending = "" if not shown or shown.endswith("\n") else "\n[no newline]\n"
         told.append(f"$ {line}\n{shown}{ending}" + (f"[exit {done.returncode}]\n" if done.returncode else ""))
-    return normalised("".join(told), place)
+    return normalised("".join(told), place, list(ids))
 
 
-def normalised(text: str, place: Path) -> str:
+def normalised(text: str, place: Path, ids: list[str]) -> str:
     """Return the output with what differs from run to run replaced, ids by `run00001` and so on in their order."""
     text = text.replace(str(place), "/project").replace(str(place.parent), "/tmp")
-    for number, run_id in enumerate(run_ids(place), 1):
+    for number, run_id in enumerate(ids, 1):
         text = re.sub(rf"\b{run_id}\b", f"run{number:05}", text)
     for pattern, instead in PATTERNS:
         text = re.sub(pattern, instead, text, flags=re.MULTILINE)

@@ -94,7 +94,7 @@ class Keyed:
         a, b = self._side(self._columns.before, "a_"), self._side(self._columns.after, "b_")
         names = self._names()
         keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in names]
-        joined = a.outer_join(b, matching(keys, self._dialect, nullable=self._nullable))
+        joined = a.outer_join(b, matching(keys, self._dialect, nullable=self._nullable, full=True))
         digests = [name.removeprefix("a_") for name in a.columns if name.startswith("a_h")]
         alike = [joined[f"a_{name}"].identical_to(joined[f"b_{name}"]) for name in digests]
         for i, pair in enumerate(pair for pair in self.rest if pair.tolerance):
@@ -275,11 +275,11 @@ class Keyed:
             self._engine.forget(name)
 
 
-def matching(keys: Iterable[tuple[Any, Any]], dialect: Dialect, *, nullable: bool) -> list[Any]:
+def matching(keys: Iterable[tuple[Any, Any]], dialect: Dialect, *, nullable: bool, full: bool = False) -> list[Any]:
     """Return the conditions on which two keys are one; null is like any other value."""
     if not nullable:
         return [x == y for x, y in keys]
-    if dialect.null_safe_joins:
+    if dialect.null_safe_joins or not full:
         return [x.identical_to(y) for x, y in keys]
     return [
         condition

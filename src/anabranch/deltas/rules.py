@@ -57,6 +57,16 @@ def failed(rules: Sequence[str], deltas: Sequence[DatasetDelta]) -> tuple[str, .
     return tuple(rule for rule in rules if _value(rule, _parsed(rule), known))
 
 
+def validate(rules: Sequence[str]) -> None:
+    """Make sure that rules can be understood, before there is anything to hold them against.
+
+    Raises:
+        UsageError: `bad-rule`.
+    """
+    for rule in rules:
+        _value(rule, _parsed(rule), None)
+
+
 def _parsed(rule: str) -> ast.expr:
     try:
         return ast.parse(rule.strip(), mode="eval").body
@@ -69,14 +79,17 @@ def _bad(rule: str, why: str, hint: str = "such as 'rows_removed > 0', or 'legs.
 
 
 def _value(  # noqa: C901 - a case for each kind of node
-    rule: str, node: ast.AST, deltas: Mapping[str, DatasetDelta]
+    rule: str, node: ast.AST, deltas: Mapping[str, DatasetDelta] | None
 ) -> Any:
     match node:
         case ast.Constant(value=bool() | int() | float()):
             return node.value
         case ast.Name(id=name):
-            return sum(_figure(rule, name)(delta) for delta in deltas.values())
+            figure = _figure(rule, name)
+            return sum(figure(delta) for delta in deltas.values()) if deltas is not None else 1
         case ast.Attribute(value=ast.Name(id=dataset), attr=name):
+            if deltas is None:
+                return bool(_figure(rule, name))
             if dataset not in deltas:
                 raise _bad(rule, f"the branch has no dataset `{dataset}`", closest(dataset, deltas))
             return _figure(rule, name)(deltas[dataset])

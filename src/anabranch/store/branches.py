@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import TYPE_CHECKING
 
 from anabranch.model import codec
@@ -28,12 +27,11 @@ class SqliteBranchStore:
             ConflictError: `branch-exists`.
         """
         row = (branch.name, _body(branch))
-        try:
-            self._db.write(lambda db: db.execute("INSERT INTO branches (name, serial, body) VALUES (?, 1, ?)", row))
-        except sqlite3.IntegrityError:
+        query = "INSERT OR IGNORE INTO branches (name, serial, body) VALUES (?, 1, ?)"
+        if not self._db.write(lambda db: db.execute(query, row).rowcount):
             message = f"there is a branch `{branch.name}` already"
             hint = f"anabranch branch run {branch.name}, or drop it first"
-            raise ConflictError(message, code="branch-exists", hint=hint) from None
+            raise ConflictError(message, code="branch-exists", hint=hint)
 
     def save(self, branch: Branch) -> None:
         """Record how a branch has changed.

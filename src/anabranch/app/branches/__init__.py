@@ -144,6 +144,10 @@ class Branches:
         with self.held(name, wait) as branch:
             return running.run(self, branch, rebase=rebase, params=params, jobs=jobs, reporter=reporter)
 
+    def due(self, pipeline: str) -> tuple[Branch, ...]:
+        """Return the branches that run again whenever main has run: those of the kind e2e."""
+        return tuple(b for b in self.all() if b.pipeline == pipeline and b.kind is BranchKind.E2E and not b.dropping)
+
     def retry(
         self,
         earlier: Run,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anabranch.cli.human import plural, seconds
 from anabranch.cli.terminal import printable
+from anabranch.model.branch import MAIN
 from anabranch.model.errors import ContractError, StepError
 from anabranch.model.run import RunState, StepState
 
@@ -78,7 +79,8 @@ def headline(run: Run, out: Terminal) -> str:
     mark, words, colour = VERDICTS[run.state]
     happened = [_word(step) for step in run.steps]
     counts = ", ".join(f"{number:,} {word}" for word in WORDS if (number := happened.count(word)))
-    told = f"{run.pipeline} {words}" + (f" {seconds(run.seconds)}" if run.ended_at is not None else "")
+    where = "" if run.namespace == MAIN else f" in branch {printable(run.namespace)}"
+    told = f"{run.pipeline}{where} {words}" + (f" {seconds(run.seconds)}" if run.ended_at is not None else "")
     return f"{out.paint(f'{getattr(out.marks, mark)} {told}', 'bold', colour)}: {counts or 'no step'}   (run {run.id})"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anabranch.cli.human import count, plural, seconds, size
 from anabranch.cli.table import width
 from anabranch.cli.terminal import Terminal, printable
+from anabranch.model.branch import MAIN
 from anabranch.model.run import (
     AttemptFailed,
     RunEnded,
@@ -150,7 +151,8 @@ def started(run: str, event: RunStarted) -> str:
     """Return the headline of a run."""
     params = "".join(f", {name}={printable(value)}" for name, value in event.params)
     of = f", retries {event.of}" if event.of else ""
-    return f"{event.pipeline}: run {run}, {plural(len(event.steps), 'step')}{params}{of}"
+    where = "" if event.namespace == MAIN else f" in branch {printable(event.namespace)}"
+    return f"{event.pipeline}{where}: run {run}, {plural(len(event.steps), 'step')}{params}{of}"
 
 
 def brief(failure: Failure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ import click
 
 from anabranch.cli.face import PIPELINE, Face, pick, verb
 from anabranch.cli.progress.drive import drive
-from anabranch.model.errors import UsageError
+from anabranch.model.errors import AnabranchError, UsageError
 
 if TYPE_CHECKING:
-    from anabranch.model.pipeline import Json
+    from anabranch.app import Project
+    from anabranch.model.pipeline import Json, Pipeline
 
 
 @click.command("run", short_help="Run a pipeline, or some of its steps, on this machine.")
@@ -47,13 +49,14 @@ def run_command(  # noqa: PLR0917 - one parameter for each option
     """Run PIPELINE on this machine; it may be left out when the project has only one.
 
     A line for each step goes to stderr as it ends, the result to stdout. When a step fails, what depends on it is
-    skipped, everything else still runs, and the last line is the command to retry. Exit code 4 when a step failed,
-    5 when only contracts were broken, 7 when another run of the pipeline is in the way.
+    skipped, everything else still runs, and the last line is the command to retry. Branches of the kind e2e run after
+    it. Exit code 4 when a step failed, 5 when only contracts were broken, 7 when another run of the pipeline is in the
+    way.
     """
     values, input_value = read_params(params), read_input(given)
     project = face.project()
     chosen = pick(project, pipeline)
-    return drive(
+    code = drive(
         face,
         project,
         chosen,
@@ -69,6 +72,23 @@ def run_command(  # noqa: PLR0917 - one parameter for each option
             wait=wait,
         ),
     )
+    if code == 0:
+        _run_again(face, project, chosen, jobs)
+    return code
+
+
+def _run_again(face: Face, project: Project, pipeline: Pipeline, jobs: int | None) -> None:
+    """Run the branches that follow main. How they end is told, and is no failure of main's."""
+    for branch in project.branches.due(pipeline.name):
+        face.note(f"branch {branch.name} follows main:")
+        again = partial(project.branches.run, branch.name, rebase=True, jobs=jobs)
+        told = Face("branch run", face.json, face.directory)
+        nothing = f"branch {branch.name}: no step differs from main, so there is nothing to run"
+        storage = project.branches.root(branch)
+        try:
+            drive(told, project, pipeline, lambda reporter: again(reporter=reporter), storage=storage, nothing=nothing)  # noqa: B023 - it is called at once
+        except AnabranchError as error:
+            face.note(f"branch {branch.name} could not run: {error.message}")
 
 
 def read_params(words: tuple[str, ...]) -> dict[str, str]:

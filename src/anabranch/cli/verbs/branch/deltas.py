@@ -63,9 +63,9 @@ def deltas_command(  # noqa: PLR0917 - one parameter for each option
     differs between two runs of main's code is told as noise. Exit code 6 with --exit-code or --fail-on.
     """
     from anabranch.app.branches.deltas import Asked
-    from anabranch.deltas.rules import failed
+    from anabranch.deltas.rules import failed, validate
 
-    failed(rules, ())  # a rule that is wrong is told before anything runs
+    validate(rules)  # what is wrong is told before anything runs
     project = face.project()
     asked = Asked(control, _tolerances(tolerance), sets, samples, profile)
     branch = project.branches.find(name)

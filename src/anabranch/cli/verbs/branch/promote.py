@@ -49,8 +49,9 @@ def promote_command(face: Face, name: str, undo: bool, yes: bool) -> None:
 def lines(face: Face, branch: Branch, *, undo: bool) -> Iterator[str]:
     """Yield what main has now."""
     changed = branch.promotion.datasets if branch.promotion else ()
-    done = "has back" if undo else f"took from branch {branch.name}"
-    yield f"{face.out.paint(face.out.marks.ok, 'green')} main {done} {plural(len(changed), 'dataset')}"
+    count = plural(len(changed), "dataset")
+    done = f"main has its own {count} back" if undo else f"main took {count} from branch {branch.name}"
+    yield f"{face.out.paint(face.out.marks.ok, 'green')} {done}"
     rows: list[list[str | Cell]] = [
         [
             Cell(name, ("bold",)),

@@ -12,6 +12,7 @@ from anabranch.cli.face import Face, verb
 from anabranch.cli.human import ago, clock, seconds
 from anabranch.cli.progress.summary import VERDICTS
 from anabranch.cli.table import Cell, table
+from anabranch.model.branch import MAIN
 from anabranch.model.run import StepState
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from anabranch.cli.terminal import Terminal
     from anabranch.model.run import Run
 
-HEADERS = ("run", "pipeline", "state", "started", "", "took", "ok", "failed", "skipped", "retries")
+HEADERS = ("run", "pipeline", "branch", "state", "started", "", "took", "ok", "failed", "skipped", "retries")
 
 
 @click.command("list", short_help="List runs, newest first.")
@@ -41,7 +42,7 @@ def list_command(face: Face, pipeline: str | None, limit: int) -> None:
 
 def lines(runs: Sequence[Run], out: Terminal, now: float) -> Iterator[str]:
     """Yield the table."""
-    return table(HEADERS, [_row(run, now) for run in runs], right=[5, 6, 7, 8], terminal=out)
+    return table(HEADERS, [_row(run, now) for run in runs], right=[6, 7, 8, 9], terminal=out)
 
 
 def _row(run: Run, now: float) -> list[str | Cell]:
@@ -50,6 +51,7 @@ def _row(run: Run, now: float) -> list[str | Cell]:
     return [
         Cell(run.id, ("bold",)),
         run.pipeline,
+        "" if run.namespace == MAIN else run.namespace,
         Cell(run.state.value, (VERDICTS[run.state][2],)),
         clock(run.started_at),
         Cell(ago(run.started_at, now), ("dim",)),
