@@ -57,7 +57,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     for name, arguments in (("anabranch", "-m anabranch"), ("pretty", f"-c '{PRETTY}'"), ("python", "")):
         (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
         (commands / name).chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PYTHONWARN"))}
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("COV", "PYTHONPATH", "PYTHONWARN"))}
     return kept | {
         "PATH": f"{commands}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(tmp_path),
