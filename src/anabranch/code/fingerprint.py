@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anabranch.code import processes, sql
 from anabranch.code.canonical import digest
-from anabranch.code.python import PythonCode, code_digests
+from anabranch.code.python import SCRIPT, PythonCode
 from anabranch.model import codec
 from anabranch.model.call import ContainerCall, DbtCall, NativeCall, PythonCall, ShellCall, SparkCall, SqlCall
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from anabranch.code.python import Reached
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Pipeline, Step
+
+_HANDED_OVER = "ANABRANCH_"
+"""How the names of variables begin that are set for every step."""
 
 _DBT_MADE = ("target/", "logs/", "dbt_packages/", "dbt_modules/")
 
@@ -94,6 +98,7 @@ class Fingerprints:
         """
         self._tree, self._libraries = tree, libraries
         self._python = PythonCode(tree)
+        self._scripts: dict[tuple[str, ...], PythonCode] = {("",): self._python}
         self._entries: dict[tuple[object, ...], Fingerprint] = {}
         self._contracts: dict[int, tuple[DatasetSpec, str]] = {}
         self._names = frozenset(tree.names())
@@ -188,28 +193,27 @@ class Fingerprints:
                 return Fingerprint((("call", digest(repr(codec.encode(call, places=False)))),), why)
 
     def _of_python(self, reached: Reached, declared: tuple[str, ...]) -> Fingerprint:
-        parts = {f"code of {name}": text for name, text in code_digests(reached).items()}
-        impure: list[str] = []
-        random: list[str] = []
-        libraries = set(reached.libraries)
-        for finding in self._python.findings(reached, declared):
-            if finding.module:
-                other = self._python.reach(finding.module, "")
-                if self._python.modules.file_of(finding.module):
-                    parts |= {f"code of {name}": text for name, text in code_digests(other).items()}
-                    libraries |= other.libraries
-                else:
-                    libraries.add(finding.module.partition(".")[0])
-            elif finding.file and (name := finding.file.removeprefix("./")) in self._names:
-                parts[f"file {name}"] = digest(self._tree.read(name) or b"")
+        parts = {f"code of {name}": text for name, text in reached.code.items()}
+        impure, random = [*reached.broken], list[str]()
+        for finding in reached.findings:
+            if finding.file or finding.below:
+                files = self._files(finding.file) or self._files(finding.below)
+                parts |= files
+                impure += [] if files else [finding.impure]
+            elif finding.variable in declared or finding.variable.startswith(_HANDED_OVER):
+                pass
             elif finding.impure:
                 impure.append(finding.impure)
-            elif finding.random:
+            else:
                 random.append(finding.random)
-        for name in libraries:
-            found = self._distribution(name)
-            parts[f"library {found[0]}"] = found[1]
+        for name in sorted(reached.libraries):
+            parts |= self._distributions(name)
         return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
+
+    def _files(self, name: str) -> dict[str, str]:
+        """Return the part of a file of the project, or of all files in a folder of it."""
+        found = [name] if name in self._names else [each for each in self._tree.names() if each.startswith(f"{name}/")]
+        return {f"file {each}": digest(self._tree.read(each) or b"") for each in (found if name else [])}
 
     def _of_sql(self, query: str, file: str) -> Fingerprint:
         part = f"file {file}" if file else "query"
@@ -232,26 +236,33 @@ class Fingerprints:
         ran = {name.removeprefix("./") for name in scripts}
         for name in processes.named_files(texts, self._names, shell=shell):
             if name.endswith(".py") and name in ran:
-                inner = self._of_python(self._python.file(name), declared)
+                inner = self._of_script(name, declared)
                 parts |= dict(inner.parts)
-                impure += [why for why in inner.impure if not why.startswith(("opens", "reads the environment"))]
+                impure += inner.impure
                 random += inner.random
             else:
                 parts[f"file {name}"] = digest(self._tree.read(name) or b"")
         return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
 
+    def _of_script(self, name: str, declared: tuple[str, ...]) -> Fingerprint:
+        """Return what running a file is; its folder comes first where it looks for modules."""
+        folder, _, file = name.rpartition("/")
+        roots = (f"{folder}/", "") if folder else ("",)
+        if roots not in self._scripts:
+            self._scripts[roots] = PythonCode(self._tree, roots)
+        reached = self._scripts[roots].reach(file.removesuffix(".py"), SCRIPT)
+        # A process takes its ports from its arguments and variables, so a path that it computes is one of them.
+        findings = [each for each in reached.findings if not each.computed or each.below]
+        return self._of_python(replace(reached, findings=findings), declared)
+
     def _with_library(self, found: Fingerprint, name: str) -> Fingerprint:
         return _with(found, f"library {name}", self._libraries.get(name, "?"))
 
-    def _distribution(self, module: str) -> tuple[str, str]:
-        """Return the distribution that a top-level module is of, and its version."""
-        name = module.lower().replace("_", "-")
-        if name not in self._libraries:
-            names = _packages().get(module, ())
-            name = next(
-                (each for each in (n.lower().replace("_", "-") for n in names) if each in self._libraries), name
-            )
-        return name, self._libraries.get(name, "?")
+    def _distributions(self, module: str) -> dict[str, str]:
+        """Return the parts of the distributions that a top-level module is of, with their versions."""
+        name = _normal(module)
+        names = [name] if name in self._libraries else [_normal(each) for each in _packages().get(module, [name])]
+        return {f"library {each}": self._libraries.get(each, "?") for each in names}
 
 
 _PACKAGES: dict[str, list[str]] = {}
@@ -264,6 +275,10 @@ def _packages() -> Mapping[str, list[str]]:
 
         _PACKAGES.update(packages_distributions())
     return _PACKAGES
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _with(found: Fingerprint, name: str, value: str) -> Fingerprint:

@@ -8,91 +8,155 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
-OUTSIDE = frozenset(
-    {
-        "requests", "httpx", "aiohttp", "urllib3", "urllib.request", "socket", "boto3", "botocore", "smtplib", "ftplib",
-        "paramiko", "psycopg", "psycopg2", "pymysql", "subprocess", "http.client", "google.cloud", "azure", "obstore",
-    }
+    from anabranch.code.modules import Module, Modules
+    from anabranch.code.python import Symbol
+    from anabranch.code.scopes import Reference
+
+OUTSIDE = (
+    "requests.", "httpx.", "aiohttp.", "urllib3.", "urllib.request.", "socket.", "boto3.", "botocore.", "smtplib.",
+    "ftplib.", "paramiko.", "psycopg.", "psycopg2.", "pymysql.", "subprocess.", "http.client.", "google.cloud.",
+    "azure.", "obstore.", "asyncpg.", "pymongo.", "redis.", "s3fs.", "gcsfs.", "fsspec.",
 )  # fmt: skip
 """Modules whose use reaches outside of the ports."""
 
-OUTSIDE_CALLS = frozenset({"os.system", "os.popen", "sqlalchemy.create_engine", "fsspec.open", "fsspec.filesystem"})
-UNKNOWN_CODE = frozenset({"exec", "eval", "compile", "__import__", "importlib.import_module", "runpy.run_path"})
-READS = re.compile(r"^(?:polars|pandas|pyarrow\.\w+|numpy|geopandas|duckdb)\.(?:read_\w+|scan_\w+|load\w*|fromfile)$")
-OPENS = frozenset({"open", "io.open", "os.listdir", "os.scandir", "os.walk", "glob.glob", "glob.iglob", "pickle.load"})
-OPEN_METHODS = frozenset({"read_text", "read_bytes", "iterdir", "glob", "rglob"})
+OUTSIDE_CALLS = frozenset({"os.system", "os.popen", "sqlalchemy.create_engine", "asyncio.create_subprocess_exec"})
+UNKNOWN_CODE = frozenset({"exec", "eval", "compile", "runpy.run_path", "runpy.run_module", "globals"})
+BY_NAME = frozenset({"__import__", "importlib.import_module"})
 RANDOM = re.compile(
-    r"^(?:time\.(?:time|time_ns|monotonic|perf_counter)|datetime\.datetime\.(?:now|utcnow|today)|datetime\.date\.today"
-    r"|random\.\w+|secrets\.\w+|uuid\.uuid[14]|os\.urandom|numpy\.random\.\w+|polars\.\w*random\w*|os\.getpid)$"
+    r"(?:time\.(?:time|time_ns|monotonic|perf_counter)|datetime\.datetime\.(?:now|utcnow|today)|datetime\.date\.today"
+    r"|pandas\.Timestamp\.(?:now|utcnow|today)|random\.\w+|secrets\.\w+|uuid\.uuid[14]|os\.urandom|numpy\.random\.\w+"
+    r"|os\.getpid)"
 )
+SEEDED = frozenset({
+    "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.seed", "random.Random", "random.seed",
+})  # fmt: skip
+"""What is not random when it is given a seed."""
+
+METHODS = frozenset({"sample", "shuffle"})
+"""Methods of frames that need a seed."""
+
+_SETS = frozenset({"os.environ.update", "os.environ.clear"})
+_GETS = frozenset({"os.getenv", "os.environ.get", "os.environ.setdefault", "os.environ.pop", "os.environ.__getitem__"})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One suspicion: `file` names a file of the project that is read, instead."""
+    """One suspicion: why something is impure, or random.
+
+    Attributes:
+        impure: why; with `variable` or `file`, only if that is not declared, or not of the project.
+        random: why.
+        variable: an environment variable that is read.
+        file: a file that is read, relative to the project's root.
+        below: a folder of which any file may be read.
+        computed: the file's name is computed.
+    """
 
     impure: str = ""
     random: str = ""
+    variable: str = ""
     file: str = ""
-    module: str = ""
+    below: str = ""
+    computed: bool = False
 
 
-def look(  # noqa: C901, PLR0912 - one case for each kind of call
-    node: ast.AST, names: dict[str, str], parameters: Collection[str], declared: Collection[str], place: str
-) -> Iterator[Finding]:
-    """Yield what is suspicious in a statement.
-
-    Args:
-        node: the statement.
-        names: what global names mean, dotted: `{"pl": "polars"}`.
-        parameters: names that the step is handed; what is opened by them is declared.
-        declared: environment variables that the step declares.
-        place: the file, for messages.
-    """
-    for each in ast.walk(node):
-        if isinstance(each, ast.Subscript) and dotted(each.value, names) == "os.environ":
-            yield from _variable(each.slice, declared, _at(place, each))
-        if not isinstance(each, ast.Call):
+def look(symbol: Symbol, modules: Modules) -> Iterator[Finding]:
+    """Yield what is suspicious in a symbol's code; what it opens is for `origins` to tell."""
+    module, told = symbol.module, set[ast.AST]()
+    for reference in symbol.references:
+        name, at = modules.meaning(module, reference), _at(module, reference.node)
+        if not name or reference.told:
             continue
-        name, at = dotted(each.func, names), _at(place, each)
-        if name in UNKNOWN_CODE:
-            literal = _literal(each)
-            if name in {"importlib.import_module", "__import__"} and literal:
-                yield Finding(module=literal)
-            else:
-                yield Finding(impure=f"calls {name}(), whose code is not known before it runs, at {at}")
-        elif name in {"os.getenv", "os.environ.get"} and each.args:
-            yield from _variable(each.args[0], declared, at)
-        elif name in OUTSIDE_CALLS or any(name.startswith(f"{module}.") for module in OUTSIDE):
-            yield Finding(impure=f"calls {name}(), which reaches outside of its ports, at {at}")
-        elif name == "getattr" and len(each.args) > 1 and not isinstance(each.args[1], ast.Constant):
-            if isinstance(each.args[0], ast.Name) and each.args[0].id in names:
-                yield Finding(impure=f"takes a computed name from {names[each.args[0].id]}, at {at}")
-        elif RANDOM.match(name) and not _seeded(each, name):
-            yield Finding(random=f"calls {name}(), at {at}")
-        elif name in OPENS or READS.match(name):
-            yield from _opened(each.args[:1], name, parameters, at)
-        elif isinstance(each.func, ast.Attribute):
-            if each.func.attr == "sample" and not _seeded(each, ""):
-                yield Finding(random=f"calls .sample() without a seed, at {at}")
-            elif each.func.attr in OPEN_METHODS or (each.func.attr == "open" and _is_path(each.func.value, names)):
-                yield from _opened([each.func.value], f".{each.func.attr}", parameters, at)
+        found = list(_of_name(name, reference, at))
+        if not found and name == "getattr":
+            found = list(_getattr(symbol, reference, modules, at))
+        if found and reference.call:
+            told.add(reference.call)
+        yield from found
+        if name == "os.environ":
+            yield from _environment(symbol, reference.node, at)
+    for statement in symbol.statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and node not in told and isinstance(node.func, ast.Attribute):
+                name = node.func.attr
+                if name in METHODS and not _seeded(node, ""):
+                    yield Finding(random=f"calls .{name}() without a seed, at {_at(module, node)}")
 
 
-def dotted(node: ast.AST, names: dict[str, str]) -> str:
-    """Return what an expression names, with imports resolved; empty where it names nothing."""
-    if isinstance(node, ast.Name):
-        return names.get(node.id, node.id)
-    if isinstance(node, ast.Attribute):
-        inner = dotted(node.value, names)
-        return f"{inner}.{node.attr}" if inner else ""
-    return ""
+def imported_by_name(reference: Reference, module: Module, modules: Modules) -> str:
+    """Return the module that a call imports by a literal name; empty for any other use."""
+    if reference.call is None or modules.meaning(module, reference) not in BY_NAME:
+        return ""
+    name = _literal(reference.call)
+    if not name.startswith("."):
+        return name
+    parts = module.package.split(".")
+    level = len(name) - len(name.lstrip("."))
+    return ".".join([*parts[: len(parts) - level + 1], name.lstrip(".")])
 
 
-def _at(place: str, node: ast.AST) -> str:
-    return f"{place}:{getattr(node, 'lineno', 0)}"
+def _of_name(name: str, reference: Reference, at: str) -> Iterator[Finding]:
+    call = reference.call
+    if call is None and not name.rpartition(".")[2].islower():
+        return  # a class or a constant that is not called
+    what = f"calls {name}()" if call else f"uses {name}"
+    if name in UNKNOWN_CODE:
+        yield Finding(impure=f"{what}, whose code is not known before it runs, at {at}")
+    elif name in BY_NAME:
+        if call is None or not _literal(call):
+            yield Finding(impure=f"imports a module by a computed name, at {at}")
+    elif name in OUTSIDE_CALLS or name.startswith(OUTSIDE):
+        yield Finding(impure=f"{what}, which reaches outside of its ports, at {at}")
+    elif name in _GETS and call is not None and call.args:
+        yield _variable(call.args[0], at)
+    elif name in _GETS or (name.startswith(("os.environ.", "os.path.expandvars")) and name not in _SETS):
+        yield Finding(impure=f"reads all environment variables, at {at}")
+    elif RANDOM.fullmatch(name) and not (name in SEEDED and call is not None and _seeded(call, name)):
+        yield Finding(random=f"{what}, at {at}")
+
+
+def _getattr(symbol: Symbol, reference: Reference, modules: Modules, at: str) -> Iterator[Finding]:
+    call = reference.call
+    if call is None or len(call.args) < 2 or isinstance(call.args[1], ast.Constant):  # noqa: PLR2004 - name, default
+        return
+    for other in symbol.references:
+        bound = other.bound or symbol.module.imports.get(other.chain[0])
+        if other.node is call.args[0] and bound is not None:
+            chain = ".".join([bound.dotted, *other.chain[1:]])
+            if chain == bound.module or modules.file_of(chain):
+                yield Finding(impure=f"takes a computed name from {chain}, at {at}")
+
+
+def _environment(symbol: Symbol, node: ast.expr, at: str) -> Iterator[Finding]:
+    """Tell which variable a use of `os.environ` reads; setting one is no matter."""
+    for statement in symbol.statements:
+        for parent in ast.walk(statement):
+            match parent:
+                case ast.Subscript(value=value, ctx=ctx) if value is node:
+                    if isinstance(ctx, ast.Load):
+                        yield _variable(parent.slice, at)
+                    return
+                case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[value]) if value is node:
+                    yield _variable(left, at)
+                    return
+                case _:
+                    pass
+    yield Finding(impure=f"reads all environment variables, at {at}")
+
+
+def _variable(node: ast.expr, at: str) -> Finding:
+    name = node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(name, str):
+        return Finding(impure=f"reads a variable by a computed name, at {at}")
+    return Finding(impure=f"reads the variable {name}, which it does not declare, at {at}", variable=name)
+
+
+def _seeded(call: ast.Call, name: str) -> bool:
+    if name in SEEDED:
+        return bool(call.args or call.keywords)
+    return any(keyword.arg in {"seed", "random_state"} for keyword in call.keywords)
 
 
 def _literal(call: ast.Call) -> str:
@@ -100,35 +164,5 @@ def _literal(call: ast.Call) -> str:
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
 
 
-def _variable(node: ast.expr, declared: Collection[str], at: str) -> Iterator[Finding]:
-    name = node.value if isinstance(node, ast.Constant) else None
-    if not isinstance(name, str):
-        yield Finding(impure=f"reads an environment variable by a computed name, at {at}")
-    elif name not in declared:
-        yield Finding(impure=f"reads the environment variable {name}, which it does not declare, at {at}")
-
-
-def _seeded(call: ast.Call, name: str) -> bool:
-    if name in {"numpy.random.default_rng", "random.Random", "numpy.random.seed", "random.seed"}:
-        return bool(call.args or call.keywords)
-    return any(keyword.arg in {"seed", "random_state"} for keyword in call.keywords)
-
-
-def _is_path(node: ast.expr, names: dict[str, str]) -> bool:
-    return isinstance(node, ast.Call) and dotted(node.func, names) in {"pathlib.Path", "Path"}
-
-
-def _opened(nodes: list[ast.expr], name: str, parameters: Collection[str], at: str) -> Iterator[Finding]:
-    """Tell what is opened: a file by a literal name, a parameter of the step, or nobody knows."""
-    for node in nodes:
-        used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-        if used & set(parameters):
-            return
-        texts = [
-            each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)
-        ]
-        simple = not (used - {"Path", "pathlib", "__file__"})
-        if texts and simple:
-            yield Finding(file="/".join(texts), impure=f"opens {'/'.join(texts)!r}, which is no port, at {at}")
-            return
-    yield Finding(impure=f"opens a file that is no port, by {name}(), at {at}")
+def _at(module: Module, node: ast.AST) -> str:
+    return f"{module.file}:{getattr(node, 'lineno', 0)}"
