@@ -10,7 +10,7 @@ BIN := .venv/bin
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo:  ## Run the flights example from raw data to final, and show what was made
+demo:  ## Run the flights example, mend a line on a branch, and see what that does to the data
 	@$(PYTHON) tools/bootstrap.py local
 	@sh tools/demo.sh
 

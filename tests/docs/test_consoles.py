@@ -28,7 +28,7 @@ MADE = shutil.ignore_patterns("cleaned", "final", "_anabranch", ".anabranch", "_
 RUN_ID = re.compile(r"(?:\brun |\bretry |\bretries |/runs/)([2-9a-z]{8})\b")
 PATTERNS = (
     (r"\b[0-9a-f]{11,12}\b", "digest"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,? +(now|\d+ s ago)", "moment"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,? +(now|\d+ s ago|\()", "moment"),
     (r"\b\d+(\.\d+)? s\b", "time"),
     (r"\b\d+(\.\d+)? ([kM]?B)\b", "size"),
     (r" {2,}", "  "),
