@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.code.trees import python
 
 from anabranch.code.fingerprint import reasons
-from tests.code.trees import python
 
 HEAD = """import glob
 import io
@@ -45,7 +45,7 @@ READS = [
     "def load(p):\n    return pl.read_csv(p)\ndef clean(x):\n    return load('conf/a.csv')\n",
     "def load(p='conf/a.csv'):\n    return pl.read_csv(p)\ndef clean(x):\n    return load()\n",
     "def load(a, *, p):\n    return pl.read_csv(p)\ndef clean(x):\n    return load(x, p='conf/a.csv')\n",
-    "def load(p):\n    return pl.read_csv(p)\ndef by(p):\n    return load(p)\ndef clean(x):\n    return by('conf/a.csv')\n",
+    "def load(p): return pl.read_csv(p)\ndef by(p):\n    return load(p)\ndef clean(x):\n    return by('conf/a.csv')\n",
     "def clean(x):\n    return [p.read_text() for p in Path('conf').glob('*.csv')]\n",
     "def clean(x):\n    return os.listdir('conf')\n",
     "def clean(x):\n    return open(f'conf/{x}.csv')\n",
@@ -81,10 +81,10 @@ def test_a_path_from_the_modules_own_place_is_relative_to_it() -> None:
         ("def clean(x):\n    return open(name())\n", "opens a file that is no port, at flights.py:9"),
         ("def clean(x):\n    return open(f'/mnt/{x}.csv')\n", "opens a file in /mnt, which is no port"),
         ("NAME = 'a' if print() else 'b'\ndef clean(x):\n    return open(NAME)\n", "opens a, which is no port"),
-        ("def load(p):\n    return pl.read_csv(p)\ndef clean(x):\n    return load('/mnt/a')\n", "opens /mnt/a, which is"),
-        ("def load(p):\n    return pl.read_csv(p)\ndef clean(x):\n    return load(y())\n", "opens a file that is no port"),
-        ("def load(p):\n    return open(p)\ndef clean(x):\n    return map(load, ['/a'])\n", "opens a file that is no port"),
-        ("class L:\n    def __init__(self, p):\n        self.f = open(p)\ndef clean(x):\n    return L('/a')\n", "opens a f"),
+        ("def load(p): return pl.read_csv(p)\ndef clean(x):\n    return load('/mnt/a')\n", "opens /mnt/a, which is"),
+        ("def load(p): return pl.read_csv(p)\ndef clean(x):\n    return load(y())\n", "opens a file that is no port"),
+        ("def load(p): return open(p)\ndef clean(x):\n    return map(load, ['/a'])\n", "opens a file that is no port"),
+        ("class L:\n    def __init__(self, p): self.f = open(p)\ndef clean(x):\n    return L('/a')\n", "opens a f"),
         ("def clean(x):\n    return glob.glob('/mnt/*.csv')\n", "opens /mnt/*.csv, which is no port"),
         ("import sqlite3\ndef clean(x):\n    return sqlite3.connect('/a.db')\n", "opens /a.db, which is no port"),
     ],
@@ -107,7 +107,7 @@ def test_what_is_opened_besides_ports_and_the_project_is_told(main: str, why: st
         "def clean(*, x=None):\n    path = Path(x)\n    return path.read_bytes()\n",
         "def clean(**x):\n    return open(x['path'])\n",
         "def load(p):\n    return pl.read_csv(p)\ndef clean(x):\n    return load(x)\n",
-        "def load(p):\n    return pl.read_csv(p)\ndef by(q):\n    return load(q)\ndef clean(x):\n    return by(Path(x))\n",
+        "def load(p): return pl.read_csv(p)\ndef by(q):\n    return load(q)\ndef clean(x):\n    return by(Path(x))\n",
         "def load(p):\n    return load(p) if p else open(p)\ndef clean(x):\n    return load(x)\n",
         "def clean(x):\n    return pl.read_csv(io.StringIO('a,b'))\n",
         "def clean(x):\n    return x.glob\n",

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.code.trees import python
 
 from anabranch.model.pipeline import Needs
-from tests.code.trees import python
 
 IMPURE = [
     ("import importlib", "importlib.import_module(x)", "imports a module by a computed name, at flights.py:3"),

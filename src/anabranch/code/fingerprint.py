@@ -222,9 +222,9 @@ class Fingerprints:
             body = self._tree.read(file)
             if body is None:
                 impure.append(f"the query {file} is not in the project")
-            query = (body or b"").decode(errors="replace")
-        outside, chance = sql.suspicions(query)
-        found = Fingerprint(((part, digest(sql.canonical(query))),), _once([*impure, *outside]), _once(chance))
+            query = (body or b"").decode(errors="backslashreplace")
+        read = sql.read(query)
+        found = Fingerprint(((part, digest(read.canonical)),), (*impure, *read.impure), read.random)
         return self._with_library(found, "duckdb")
 
     def _of_process(

@@ -3,76 +3,85 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 
-OUTSIDE = re.compile(
-    r"\b(?:read_(?:csv|csv_auto|parquet|json|json_auto|ndjson|text|blob|xlsx)|parquet_scan|glob|sniff_csv|iceberg_scan|"
-    r"delta_scan|postgres_scan|sqlite_scan|mysql_scan|getenv)\s*\(",
-    re.IGNORECASE,
-)
-FILE = re.compile(r"\b(?:from|join)\s+'[^']+'", re.IGNORECASE)
-RANDOM = re.compile(
-    r"\b(?:now|today|random|uuid|uuidv4|uuidv7|gen_random_uuid|nextval|current_localtime\w*|get_current_time\w*|"
-    r"transaction_timestamp|setseed)\s*\(|\b(?:current_timestamp|current_date|current_time|localtimestamp|localtime)\b|"
-    r"\btablesample\b|\busing\s+sample\b",
-    re.IGNORECASE,
-)
-LIMIT, ORDER = re.compile(r"\blimit\b", re.IGNORECASE), re.compile(r"\border\s+by\b", re.IGNORECASE)
+from anabranch.code import clauses
 
-
-def canonical(query: str) -> str:
-    r"""Return a query as its tokens, one space between them.
-
-    >>> canonical("select  a, -- the first\n 'X' from t")
-    "SELECT a , 'X' FROM t"
-    """
-    pieces: list[str] = []
-    for text, kind in _tokens(query):
-        pieces.append(text.upper() if kind == "keyword" else text)
-    return " ".join(pieces)
-
-
-def suspicions(query: str) -> tuple[list[str], list[str]]:
-    """Return why a query reaches outside of its ports, and why it may differ each time."""
-    bare = " ".join(text for text, kind in _tokens(query) if kind != "string")
-    text = canonical(query)
-    impure = [f"the query calls {match[0].rstrip('( ').lower()}()" for match in OUTSIDE.finditer(bare)]
-    impure += [f"the query names a file: {match[0]}" for match in FILE.finditer(text)]
-    random = [f"the query calls {match[0].rstrip('( ').lower()}" for match in RANDOM.finditer(bare)]
-    if LIMIT.search(bare) and not ORDER.search(bare):
-        random.append("the query takes the first rows of no order: LIMIT without ORDER BY")
-    return list(dict.fromkeys(impure)), list(dict.fromkeys(random))
-
-
-_PLAIN = re.compile(
-    r"(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<string>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")*\")|"
-    r"(?P<word>[A-Za-z_]\w*)|(?P<number>\d[\w.]*)|(?P<other>[^\s\w])",
+_TOKEN = re.compile(
+    r"(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))"
+    r"|(?P<string>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)"
+    r"|(?P<quoted>\"(?:[^\"]|\"\")*\")|(?P<word>[^\W\d]\w*)|(?P<number>\d[\w.]*)|(?P<other>\S)",
     re.DOTALL,
 )
+_NEVER_NAMES = frozenset({"ASC", "DESC", "END", "NULL", "PRECEDING", "FOLLOWING", "ROW", "ROWS", "ISNULL", "NOTNULL"})
+"""Keywords that end an expression; any other may be what a column is called."""
 
 
-def _tokens(query: str) -> list[tuple[str, str]]:
-    """Return the query's tokens, without comments; `keyword`, `string` or another kind."""
-    keywords = _keyword_spans(query)
-    found: list[tuple[str, str]] = []
-    for match in _PLAIN.finditer(query):
-        kind = match.lastgroup or ""
-        if kind == "comment":
-            continue
-        if kind == "word" and match.start() in keywords:
-            kind = "keyword"
-        found.append((match[0], kind))
-    if found and found[-1][0] == ";":
-        found.pop()
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as read: its canonical text, why it reaches outside, and why it may differ each time."""
+
+    canonical: str
+    impure: tuple[str, ...]
+    random: tuple[str, ...]
+
+
+@lru_cache(10_000)  # two snapshots have most of their queries in common
+def read(query: str) -> Query:
+    r"""Return a query as its tokens, one space between them, and what is suspicious in it.
+
+    >>> read("select  a, -- the first\n 'X' from t").canonical
+    "SELECT a , 'X' FROM t"
+    """
+    tokens = _tokens(query)
+    impure, random = clauses.suspicions(tokens)
+    return Query(" ".join(_canonical(tokens)), tuple(dict.fromkeys(impure)), tuple(dict.fromkeys(random)))
+
+
+def _canonical(tokens: list[tuple[str, str]]) -> list[str]:
+    """Return texts with keywords in capitals, but where they name something, which then is called as written."""
+    edged = [("", ""), ("", ""), *tokens, ("", "")]
+    openers = [""]
+    found: list[str] = []
+    for earlier, (before, kind_before), (text, kind), (after, _) in zip(
+        edged, edged[1:], edged[2:], edged[3:], strict=False
+    ):
+        upper = text.upper()
+        if text == "(":
+            openers.append(before.upper())
+        elif text == ")" and len(openers) > 1:
+            openers.pop()
+        named = before == "." or after == "." or (before.upper() == "AS" and "CAST" not in openers[-1])
+        ends = kind_before in {"word", "quoted", "string", "number"} or before == ")"
+        implied = ends and (after in {",", ")", ""} or after.upper() == "FROM") and upper not in _NEVER_NAMES
+        implied = implied and earlier[0].upper() != "INTERVAL"
+        found.append(upper if kind == "keyword" and not named and not implied else text)
     return found
 
 
-def _keyword_spans(query: str) -> set[int]:
+def _tokens(query: str) -> list[tuple[str, str]]:
+    """Return the query's tokens, without comments and the last semicolon, each with its kind."""
+    keywords = _keywords(query)
+    found = [
+        (match[0], "keyword" if match.lastgroup == "word" and match.start() in keywords else match.lastgroup or "")
+        for match in _TOKEN.finditer(query)
+        if match.lastgroup != "comment"
+    ]
+    while found and found[-1][0] == ";":
+        found.pop()
+    return [(text, "string" if kind == "tag" else kind) for text, kind in found]
+
+
+def _keywords(query: str) -> set[int]:
     """Return where keywords begin; none where DuckDB is not installed, so that their case counts."""
     if find_spec("duckdb") is None:
         return set()
     import duckdb
 
-    keyword = duckdb.token_type.keyword
+    starts = [start for start, kind in duckdb.tokenize(query) if kind == duckdb.token_type.keyword]
+    if query.isascii():
+        return set(starts)
     encoded = query.encode()
-    return {len(encoded[:start].decode(errors="ignore")) for start, kind in duckdb.tokenize(query) if kind == keyword}
+    return {len(encoded[:start].decode(errors="ignore")) for start in starts}
