@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anabranch.code.modules import Tree
+    from anabranch.code.processes import Process
     from anabranch.code.python import Reached
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Pipeline, Step
 
 _HANDED_OVER = "ANABRANCH_"
 """How the names of variables begin that are set for every step."""
+
+_PROGRAMS = (".awk", ".sh")
+"""Files whose text may say that they differ each time."""
+
+_SNIPPET = "command line.py"
+"""The file that Python in a command line is taken for; no module can have its name."""
 
 _DBT_MADE = ("target/", "logs/", "dbt_packages/", "dbt_modules/")
 
@@ -102,6 +111,7 @@ class Fingerprints:
         self._entries: dict[tuple[object, ...], Fingerprint] = {}
         self._contracts: dict[int, tuple[DatasetSpec, str]] = {}
         self._names = frozenset(tree.names())
+        self._folders = frozenset(posixpath.dirname(name) for name in self._names)
 
     def of(self, pipeline: Pipeline, step: Step) -> Fingerprint:
         """Return the fingerprint of a step."""
@@ -171,20 +181,19 @@ class Fingerprints:
             case SqlCall(query, file):
                 return self._of_sql(query, file)
             case ShellCall(argv, shell):
-                found = self._of_process(argv, shell=shell, scripts=argv if not shell else (), declared=declared)
-                return _with(found, "call", digest(repr(argv)))
+                found = self._of_process(processes.read(argv, shell=shell), declared)
+                return _with(found, "call", digest(repr((argv, shell))))
             case SparkCall():
-                texts = (call.main, *call.py_files, *call.jars)
-                found = self._of_process(texts, shell=False, scripts=(call.main, *call.py_files), declared=declared)
+                names = [posixpath.normpath(name) for name in (call.main, *call.py_files, *call.jars)]
+                given = processes.read(("", *call.args), shell=False)
+                process = replace(given, words=[*given.words, *names], scripts=names[: 1 + len(call.py_files)])
+                found = self._of_process(process, declared)
+                if names[0] not in self._names:
+                    found = replace(found, impure=(f"runs {call.main}, which is not in the project", *found.impure))
                 found = _with(found, "call", digest(repr(codec.encode(call, places=False))))
                 return self._with_library(found, "pyspark")
             case DbtCall():
-                folder = call.project.rstrip("/") + "/"
-                files = [name for name in self._names if name.startswith(folder)]
-                files = [name for name in files if not name[len(folder) :].startswith(_DBT_MADE)]
-                parts = {f"file {name}": digest(self._tree.read(name) or b"") for name in files}
-                parts["call"] = digest(repr(codec.encode(replace(call, models=()), places=False)))
-                return Fingerprint(tuple(sorted(parts.items())))
+                return self._of_dbt(call)
             case ContainerCall(image, _):
                 impure = () if "@sha256:" in image else (f"the image {image} has no digest, so it may change",)
                 return Fingerprint((("call", digest(repr(codec.encode(call, places=False)))),), impure)
@@ -227,22 +236,37 @@ class Fingerprints:
         found = Fingerprint(((part, digest(read.canonical)),), (*impure, *read.impure), read.random)
         return self._with_library(found, "duckdb")
 
-    def _of_process(
-        self, texts: tuple[str, ...], *, shell: bool, scripts: Iterable[str], declared: tuple[str, ...]
-    ) -> Fingerprint:
-        parts: dict[str, str] = {}
-        found = [*processes.suspicions(texts, shell=shell)]
-        impure, random = [why for why, _ in found if why], [why for _, why in found if why]
-        ran = {name.removeprefix("./") for name in scripts}
-        for name in processes.named_files(texts, self._names, shell=shell):
-            if name.endswith(".py") and name in ran:
-                inner = self._of_script(name, declared)
-                parts |= dict(inner.parts)
-                impure += inner.impure
-                random += inner.random
-            else:
-                parts[f"file {name}"] = digest(self._tree.read(name) or b"")
-        return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
+    def _of_dbt(self, call: DbtCall) -> Fingerprint:
+        project = posixpath.normpath(call.project)
+        folder = "" if project == "." else f"{project}/"
+        inside = [name for name in self._tree.names() if name.startswith(folder)]
+        files = [name for name in inside if not name[len(folder) :].startswith(_DBT_MADE)]
+        parts = {f"file {name}": digest(self._tree.read(name) or b"") for name in files}
+        # What dbt selects follows from its project.
+        parts["call"] = digest(repr(codec.encode(replace(call, models=()), places=False)))
+        parts |= {f"library {name}": self._libraries[name] for name in self._libraries if name.startswith("dbt-")}
+        missing = (f"there is no dbt project in {project}",) if f"{folder}dbt_project.yml" not in self._names else ()
+        return Fingerprint(tuple(sorted(parts.items())), missing)
+
+    def _of_process(self, process: Process, declared: tuple[str, ...]) -> Fingerprint:
+        found = [Fingerprint((), tuple(process.impure), tuple(process.random))]
+        scripts = {posixpath.normpath(each) for each in process.scripts}
+        for name in processes.named_files(process.words, self._names, self._folders):
+            if name.endswith(".py"):
+                found.append(self._of_script(name, declared))
+            if not (name.endswith(".py") and name in scripts):
+                body = self._tree.read(name) or b""
+                chance = processes.chance_in(body.decode(errors="replace")) if name.endswith(_PROGRAMS) else []
+                found.append(Fingerprint(((f"file {name}", digest(body)),), (), tuple(chance)))
+        for module in process.modules:
+            if self._python.modules.file_of(module):
+                found.append(self._of_reached(self._python.reach(module, SCRIPT), declared))
+            elif module.partition(".")[0] not in sys.stdlib_module_names:
+                found.append(Fingerprint(tuple(self._distributions(module.partition(".")[0]).items())))
+        for text in process.snippets:
+            code = PythonCode(_With(self._tree, _SNIPPET, text.encode()))
+            found.append(self._of_reached(code.reach(_SNIPPET.removesuffix(".py"), SCRIPT), declared))
+        return _together(found)
 
     def _of_script(self, name: str, declared: tuple[str, ...]) -> Fingerprint:
         """Return what running a file is; its folder comes first where it looks for modules."""
@@ -250,7 +274,10 @@ class Fingerprints:
         roots = (f"{folder}/", "") if folder else ("",)
         if roots not in self._scripts:
             self._scripts[roots] = PythonCode(self._tree, roots)
-        reached = self._scripts[roots].reach(file.removesuffix(".py"), SCRIPT)
+        return self._of_reached(self._scripts[roots].reach(file.removesuffix(".py"), SCRIPT), declared)
+
+    def _of_reached(self, reached: Reached, declared: tuple[str, ...]) -> Fingerprint:
+        """Return what a script is, from what it reaches."""
         # A process takes its ports from its arguments and variables, so a path that it computes is one of them.
         findings = [each for each in reached.findings if not each.computed or each.below]
         return self._of_python(replace(reached, findings=findings), declared)
@@ -283,6 +310,30 @@ def _normal(name: str) -> str:
 
 def _with(found: Fingerprint, name: str, value: str) -> Fingerprint:
     return Fingerprint(tuple(sorted({**dict(found.parts), name: value}.items())), found.impure, found.random)
+
+
+def _together(found: Iterable[Fingerprint]) -> Fingerprint:
+    parts: dict[str, str] = {}
+    impure: list[str] = []
+    random: list[str] = []
+    for each in found:
+        parts |= dict(each.parts)
+        impure += each.impure
+        random += each.random
+    return Fingerprint(tuple(sorted(parts.items())), _once(impure), _once(random))
+
+
+class _With:
+    """A snapshot with one more file."""
+
+    def __init__(self, tree: Tree, name: str, body: bytes) -> None:
+        self._tree, self._name, self._body = tree, name, body
+
+    def names(self) -> list[str]:
+        return sorted({*self._tree.names(), self._name})
+
+    def read(self, name: str) -> bytes | None:
+        return self._body if name == self._name else self._tree.read(name)
 
 
 def _once(texts: Iterable[str]) -> tuple[str, ...]:
