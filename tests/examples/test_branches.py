@@ -180,7 +180,9 @@ def test_a_contract_that_the_branch_breaks(tmp_path: Path) -> None:
     odd(tmp_path, query="SELECT 1::BIGINT AS id, v FROM raw")
     anabranch(root, "branch", "create", "b")
     assert "is not unique" in anabranch(root, "branch", "run", "b", code=5)
-    assert result(root, "branch", "deltas", "b")["report"]["datasets"] == []
+    report = result(root, "branch", "deltas", "b")["report"]
+    assert report["datasets"] == []
+    assert ["is not unique" in each for each in report["breaches"]] == [True]
 
 
 def test_a_key_that_is_not_unique_in_main(tmp_path: Path) -> None:
@@ -205,7 +207,9 @@ def test_serving_keeps_mains_code_and_inputs(tmp_path: Path) -> None:
     root = odd(tmp_path)
     main = (root / "data/final/out.csv").read_text()
     project = Project.load(root)
-    project.branches.create("keep", at=["a"], kind=BranchKind.SERVING)
+    made = project.branches.create("keep", kind=BranchKind.SERVING)
+    assert made.steps == ("a", "b")
+    assert [pin.dataset for pin in made.pins] == ["raw"], "pinned when it is made"
     odd(tmp_path, query="SELECT id, v + 5 AS v FROM raw")
     project = Project.load(root)
     done = project.branches.run("keep")

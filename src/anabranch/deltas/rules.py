@@ -27,7 +27,6 @@ FIGURES: dict[str, Callable[[DatasetDelta], int]] = {
     "unknown_columns": lambda d: sum(c.status is Status.UNKNOWN for c in d.columns),
     "duplicate_keys": lambda d: d.duplicates[1],
     "null_keys": lambda d: d.nulls[1],
-    "contract_breaches": lambda d: len(d.contract),
 }
 """What rules may name: alone it is the sum over all datasets, as `dataset.figure` that of one."""
 

@@ -128,7 +128,7 @@ class DatasetDelta:
         added_rows: some of the rows added.
         removed_rows: some of the rows removed.
         noisy_rows: rows are added and removed also between two runs of main's code.
-        contract: the contract's breaches in the branch; empty when it is kept.
+        contract: what the branch's data was held against when it was written; empty when nothing is promised.
         notes: what else there is to know.
     """
 
@@ -147,7 +147,7 @@ class DatasetDelta:
     added_rows: tuple[Row, ...] = ()
     removed_rows: tuple[Row, ...] = ()
     noisy_rows: bool = False
-    contract: tuple[str, ...] = ()
+    contract: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -183,7 +183,10 @@ class StepTold:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All deltas of a branch. `stale` are inputs of main's that have moved since the branch read them."""
+    """All deltas of a branch. `stale` are inputs of main's that have moved since the branch read them.
+
+    `breaches` are what steps of the branch broke of contracts: these datasets were not written.
+    """
 
     branch: str
     pipeline: str
@@ -197,6 +200,7 @@ class Report:
     steps: tuple[StepTold, ...] = ()
     sample: str = ""
     sampled: tuple[tuple[str, str], ...] = ()
+    breaches: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

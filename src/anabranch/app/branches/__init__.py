@@ -93,6 +93,10 @@ class Branches:
             name if from_git else "",
         )
         self.store.add(branch)
+        if kind is BranchKind.SERVING:  # what it serves is what main has now, not when it first runs
+            with self.held(name):
+                branch = running.pinned(self, branch, running.code_of(self.project, branch).pipeline)
+                self.store.save(branch)
         return branch
 
     def _updated(self, branch: Branch, at: Iterable[str], skip: Iterable[str]) -> Branch:

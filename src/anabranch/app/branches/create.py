@@ -39,8 +39,13 @@ def carved(  # noqa: PLR0913, PLR0917 - what makes a branch
 ) -> Branch:
     """Return the branch that these make; see `Branches.create`."""
     project.demand_valid(pipeline)
-    found = steps_of(project, pipeline, at, skip)
     base = last_success(project.runs, pipeline.name)
+    if kind is BranchKind.SERVING:
+        if base is None:
+            raise _never_ran(pipeline, "to serve")
+        pipeline = project.runs.definition(base.id)
+        at = at or tuple(pipeline.step_by_id)
+    found = steps_of(project, pipeline, at, skip)
     part = slug(name)
     ttl = (DAYS if days is None else days) * DAY
     return Branch(
@@ -61,6 +66,11 @@ def carved(  # noqa: PLR0913, PLR0917 - what makes a branch
         ttl=ttl,
         git=git,
     )
+
+
+def _never_ran(pipeline: Pipeline, what: str) -> UsageError:
+    message = f"pipeline `{pipeline.name}` has never succeeded in main, so there is nothing {what}"
+    return UsageError(message, code="main-never-ran", hint=f"anabranch run {pipeline.name}, or choose steps: --at STEP")
 
 
 def pipeline_of(project: Project, name: str | None, at: tuple[str, ...]) -> Pipeline:
@@ -120,10 +130,7 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
     """
     known = standing(project.runs, pipeline.name, pipeline.step_by_id)
     if not known:
-        message = f"pipeline `{pipeline.name}` has never run in main, so there is nothing to tell a change from"
-        raise UsageError(
-            message, code="main-never-ran", hint=f"anabranch run {pipeline.name}, or choose steps: --at STEP"
-        )
+        raise _never_ran(pipeline, "to tell a change from")
     now, before = _prints(project, project.code.snapshot()), _Before(project, known)
     found: dict[StepId, tuple[str, ...]] = {}
     for step in pipeline.steps:

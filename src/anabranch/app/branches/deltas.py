@@ -65,10 +65,15 @@ def report(branches: Branches, branch: Branch, asked: Asked, reporter: Reporter 
     branch, found = bases(branches, branch, run, wanted=asked.control, reporter=reporter)
     specs = written(branches, branch, run)
     root = Path(branch.root)
-    deltas = tuple(_delta(root, spec, found[name], asked) for name, spec in specs.items())
+    deltas = tuple(
+        replace(_delta(root, spec, found[name], asked), contract=_contract(spec)) for name, spec in specs.items()
+    )
     notes = []
     if run.state is not RunState.SUCCEEDED:
         notes.append(f"run {run.id} of the branch has {run.state}: only what it wrote is compared")
+    failures = [(step.step, step.failure) for step in run.steps if step.failure is not None]
+    notes += [f"step `{step}` failed: {failure.message}" for step, failure in failures if failure.kind != "contract"]
+    breaches = tuple(f"step `{step}`: {failure.message}" for step, failure in failures if failure.kind == "contract")
     branch = branches.used(replace(branch, looked=looked_at(branch, specs)))
     branches.store.save(branch)
     return Report(
@@ -84,6 +89,7 @@ def report(branches: Branches, branch: Branch, asked: Asked, reporter: Reporter 
         _steps(branches, branch),
         str(branch.sample or ""),
         tuple((each.dataset, each.how) for each in branch.sampled),
+        breaches,
         tuple(notes),
     )
 
@@ -129,6 +135,13 @@ def _compared(before: tuple[Path, DatasetSpec], after: tuple[Path, DatasetSpec],
         sides.show(db, sides.BEFORE, *before)
         sides.show(db, sides.AFTER, *after)
         return compare(DuckdbEngine(db), sides.BEFORE, sides.AFTER, spec.name, options)
+
+
+def _contract(spec: DatasetSpec) -> str:
+    """Return what a dataset's rows were held against when they were published."""
+    parts = [f"{len(spec.columns):,} column{'s' * (len(spec.columns) != 1)}"] if spec.columns else []
+    parts += [f"key ({', '.join(spec.primary_key)})"] if spec.primary_key else []
+    return f"kept: {', '.join(parts)}" if parts else ""
 
 
 def _has(spec: DatasetSpec, name: str) -> bool:

@@ -29,6 +29,9 @@ def _lines(report: Report, *, rows: bool) -> Iterator[str]:
     for name in report.stale:
         yield f"> **STALE**: main's {_code(name)} has moved on since the branch read it: `branch run --rebase`"
         yield ""
+    for text in (*(f"**CONTRACT**: {_plain(breach)}" for breach in report.breaches), *map(_plain, report.notes)):
+        yield f"> {text}"
+        yield ""
     if report.sample:
         yield f"On a sample of main ({report.sample}), and so is what it is compared with."
         yield ""
@@ -88,7 +91,7 @@ def _dataset(delta: DatasetDelta, *, rows: bool) -> Iterator[str]:
     if len(columns) > COLUMNS:
         yield ""
         yield f"and {len(columns) - COLUMNS:,} more columns"
-    for note in (*delta.contract, *delta.notes):
+    for note in delta.notes:
         yield ""
         yield f"- {_plain(note)}"
     yield ""

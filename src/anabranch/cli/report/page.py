@@ -105,6 +105,7 @@ def _head(report: Report) -> Iterator[str]:
         kept = "; ".join(f"{name}: {how}" for name, how in report.sampled)
         yield _banner(f"On a sample of main ({report.sample}), and so is what it is compared with. {kept}")
     yield from map(_banner, report.notes)
+    yield from (_banner(f"CONTRACT: {breach}") for breach in report.breaches)
 
 
 def _banner(text: str) -> str:
@@ -134,7 +135,9 @@ def _dataset(delta: DatasetDelta) -> Iterator[str]:
     yield f'<details id="{_(delta.dataset)}"{opened}><summary><code>{_(delta.dataset)}</code> '
     yield f'<span class="{tone}">{delta.verdict.value}</span> '
     yield f'<span class="dim">{_(words.rows(delta))} {_(words.matched(delta))}</span></summary>'
-    yield from map(_banner, (*delta.contract, *delta.notes))
+    yield from map(_banner, delta.notes)
+    if delta.contract:
+        yield f'<p class="dim">contract {_(delta.contract)}</p>'
     columns = words.interesting(delta)
     if columns:
         heads = "".join(f"<th>{name}" for name in ("column", "type", "", "main → branch", "spread"))

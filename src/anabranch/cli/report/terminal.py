@@ -32,6 +32,8 @@ def lines(report: Report, out: Terminal) -> Iterator[str]:
     if report.sample:
         yield f"on a sample of main ({report.sample}), and so is what it is compared with"
     yield from report.notes
+    for breach in report.breaches:
+        yield out.paint(f"CONTRACT: {printable(breach)}", "red")
     controlled = sorted({each.why for each in report.bases if each.of == "control"})
     if controlled:
         why = "; ".join(filter(None, controlled)) or "as asked"
@@ -64,7 +66,7 @@ def _dataset(delta: DatasetDelta, out: Terminal) -> Iterator[str]:
         for row in some[:EXAMPLES]:
             text = ", ".join(f"{name}={_value(value)}" for name, value in row)
             yield "  " + out.paint(f"{sign} {text if len(text) <= WIDE else text[: WIDE - 1] + out.marks.dots}", colour)
-    for note in (*delta.contract, *delta.notes):
+    for note in delta.notes:
         yield f"  {out.marks.warn} {printable(note)}"
 
 
