@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.deltas.tables import column, delta, queries
 
@@ -172,3 +174,69 @@ def test_what_is_not_equal_is_not(a: str, b: str) -> None:
     """However alike it looks."""
     found = queries(f"SELECT 1 AS k, {a} AS v", f"SELECT 1 AS k, {b} AS v", ("k",))
     assert found.changed == 1, found
+
+
+@pytest.mark.parametrize("key", ["NULL::INT", "1"])
+def test_a_key_that_all_rows_share_takes_no_longer_than_one_that_none_do(key: str) -> None:
+    """Rows of one key are never joined with each other: 300,000 of them would make 90 thousand million pairs."""
+    rows = f"SELECT {key} AS k, i AS v FROM range(300000) t(i)"
+    began = time.perf_counter()
+    found = queries(rows, rows.replace("i AS v", "i + 1 AS v"), ("k",))
+    assert time.perf_counter() - began < 20
+    assert (found.same, found.changed, found.duplicates) == (299_999, 1, (1, 1))
+    assert [(cell.before, cell.after) for cell in column(found, "v").examples] == [("0", "300000")]
+
+
+@pytest.mark.parametrize("key", [("k",), ()])
+def test_a_tolerance_never_makes_different_rows_equal_where_none_has_one_counterpart(key: tuple[str, ...]) -> None:
+    """They are compared exactly, which is said, and no tolerance is recorded."""
+    kinds = {"k": "INT", "v": "DOUBLE"}
+    found = delta((kinds, [(1, 1.0), (1, 2.0)]), (kinds, [(1, 1.0), (1, 500.0)]), key, tolerance={"v": 0.1})
+    assert found.verdict is Verdict.CHANGED
+    assert (column(found, "v").status, column(found, "v").tolerance) == (Status.CHANGED, 0.0)
+    assert any("tolerances do not count" in note for note in found.notes)
+
+
+def test_examples_of_repeated_keys_pair_only_values_that_the_other_side_has_not() -> None:
+    """A row that both have is no example, whatever else its key has."""
+    kinds = {"k": "INT", "v": "VARCHAR"}
+    found = delta((kinds, [(1, "both"), (1, "old")]), (kinds, [(1, "new"), (1, "both")]), ("k",))
+    assert [(cell.before, cell.after) for cell in column(found, "v").examples] == [("old", "new")]
+
+
+def test_columns_whose_names_differ_only_by_case_are_one_and_it_is_told() -> None:
+    """The engine takes them for one, so they are compared: also as key, with tolerance, and hidden."""
+    found = queries(
+        "SELECT 1 AS k, 2.0 AS Vv, 'SECRET' AS p, [1, 2] AS a",
+        "SELECT 1 AS K, 2.05 AS vV, 'SECRET2' AS P, [2, 1] AS A",
+        ("K",),
+        tolerance={"VV": 0.1},
+        sets=("A",),
+        sensitive={"P"},
+    )
+    assert {each.name: each.status for each in found.columns} == {
+        "k": Status.KEY,
+        "Vv": Status.SAME,
+        "p": Status.CHANGED,
+        "a": Status.SAME,
+    }
+    assert column(found, "Vv").why == "spelled `vV` in the branch"
+    assert "SECRET" not in repr(found)
+
+
+def test_a_sensitive_column_is_hidden_however_its_name_is_spelled() -> None:
+    """And the type of an enum does not list its values."""
+    before = "SELECT 1 AS k, 'SECRET'::ENUM('SECRET', 'it''s (SECRET)') AS P"
+    found = queries(before, "SELECT 1 AS k, 'SECRET2' AS P", ("k",), sensitive={"p"}, profile=True)
+    assert column(found, "P").changed == 1
+    assert "SECRET" not in repr(found)
+
+
+def test_dates_beyond_those_of_python_are_shown_and_drawn() -> None:
+    """Infinity and years before Christ are no crash, also where there is no key."""
+    before = "SELECT 1 AS k, DATE '2020-01-01' AS v, TIMESTAMPTZ '2020-01-01 00:00:00+00' AS t"
+    after = "SELECT 1 AS k, DATE '5877642-06-25 (BC)' AS v, TIMESTAMPTZ 'infinity' AS t"
+    found = queries(before, after, ("k",))
+    assert column(found, "v").examples[0].after == "5877642-06-25 (BC)"
+    assert column(found, "t").examples[0].after == "infinity"
+    assert queries(before, after).removed == 1

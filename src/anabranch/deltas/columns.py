@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.deltas.equality import close, common, comparable, parts, struct_changes
@@ -60,12 +61,25 @@ class Columns:
         """Return the pair of that name."""
         return next(pair for pair in self.pairs if pair.name == name)
 
+    def without_tolerances(self) -> Columns:
+        """Return the same, compared exactly."""
+        pairs = tuple(replace(pair, tolerance=0.0) for pair in self.pairs)
+        return replace(self, pairs=pairs, told={name: replace(c, tolerance=0.0) for name, c in self.told.items()})
+
 
 def pair_columns(
     engine: Engine, base: str, other: str, tolerance: Mapping[str, float], sets: Collection[str]
 ) -> Columns:
-    """Return how the columns of two tables pair up."""
+    """Return how the columns of two tables pair up.
+
+    Where an engine takes names that differ only by case for one, so do we: the column has main's spelling.
+    """
     mine, theirs = engine.schema(base), engine.schema(other)
+    spelled = _spelled(mine, theirs) if engine.dialect.folds else {}
+    theirs = {spelled.get(name, name): kind for name, kind in theirs.items()}
+    every = {**mine, **theirs}
+    tolerance = {named(name, every, engine.dialect): allowed for name, allowed in tolerance.items()}
+    sets = {named(name, every, engine.dialect) for name in sets}
     told: dict[str, ColumnDelta] = {}
     pairs: list[Pair] = []
     for name, (text, kind) in mine.items():
@@ -79,11 +93,37 @@ def pair_columns(
     for name, (text, _) in theirs.items():
         if name not in mine:
             told[name] = ColumnDelta(name, "", text, Status.ADDED, None)
+    for new, name in spelled.items():
+        why = "; ".join(filter(None, (told[name].why, f"spelled `{new}` in the branch")))
+        told[name] = replace(told[name], why=why)
     tables = (
         ibis.table({n: k for n, (_, k) in schema.items() if k is not None} or {"nothing": "int64"}, name=name)
         for schema, name in ((mine, base), (theirs, other))
     )
     return Columns(tuple(pairs), told, *tables)
+
+
+def named(name: str, columns: Collection[str], dialect: Dialect) -> str:
+    """Return a column as the tables spell it; the name itself where there is none."""
+    if name in columns or not dialect.folds:
+        return name
+    return next((each for each in columns if each.casefold() == name.casefold()), name)
+
+
+def _spelled(mine: Collection[str], theirs: Collection[str]) -> dict[str, str]:
+    """Return the branch's names that are main's but for case: main's by the branch's."""
+    free = {name.casefold(): name for name in mine if name not in theirs}
+    return {name: free[name.casefold()] for name in theirs if name not in mine and name.casefold() in free}
+
+
+def without_values(column: ColumnDelta) -> ColumnDelta:
+    """Return a sensitive column whose types do not list its values, as those of enums do."""
+    before, after, compared = (
+        re.sub(r"ENUM\((?:[^')]|'(?:[^']|'')*')*\)", "ENUM", kind)
+        for kind in (column.before, column.after, column.compared_as)
+    )
+    why = column.why.replace(column.before, before).replace(column.after, after) if column.why else ""
+    return replace(column, before=before, after=after, compared_as=compared, why=why)
 
 
 def _paired(

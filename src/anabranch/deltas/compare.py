@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.columns import Columns, pair_columns
-from anabranch.deltas.keyed import Counts, Keyed
+from anabranch.deltas.columns import Columns, named, pair_columns, without_values
+from anabranch.deltas.keyed import Keyed
 from anabranch.deltas.profile import histogram, profiles
+from anabranch.deltas.repeated import Repeated
 from anabranch.deltas.text import HIDDEN, text
 from anabranch.deltas.unkeyed import Unkeyed
 from anabranch.model.delta import Cell, ColumnDelta, DatasetDelta, Row, Status, Verdict
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from anabranch.deltas.engine import Engine
+    from anabranch.deltas.rows import Counts
 
 SMALL = 2_000_000
 """Rows of both sides up to which every column that could differ has a profile, and a histogram where it changed."""
@@ -33,7 +35,7 @@ class Options:
 
     Attributes:
         key: the columns that identify a row; none for multisets.
-        sensitive: columns whose values never appear.
+        sensitive: columns whose values never appear; their case means nothing.
         tolerance: how far numbers of a column may differ and count as equal.
         sets: list columns whose order means nothing.
         samples: examples of each kind.
@@ -58,37 +60,33 @@ def compare(engine: Engine, base: str, other: str, dataset: str, options: Option
         dataset: the name to tell it under.
         options: what to compare by.
     """
+    options = replace(options, sensitive={name.casefold() for name in options.sensitive})
     columns = pair_columns(engine, base, other, options.tolerance, options.sets)
     notes = [
         f"column `{name}` has a tolerance, and is not in both tables"
         for name in options.tolerance
-        if name not in columns.told
+        if named(name, columns.told, engine.dialect) not in columns.told
     ]
-    key, why = _usable_key(columns, options.key)
+    key, why = _usable_key(columns, [named(name, columns.told, engine.dialect) for name in options.key])
     notes += why
-    walk: Keyed | Unkeyed = Keyed(engine, columns, key) if key else Unkeyed(engine, columns)
-    if not key and any(options.tolerance.values()):
-        notes.append("without a key no row has a counterpart, so tolerances do not count")
+    walk, counts = _matched(engine, columns, key)
     try:
-        counts = walk.count()
-        told = dict(columns.told)
+        told = dict(columns.told if isinstance(walk, Keyed) else columns.without_tolerances().told)
+        if told != columns.told:
+            notes.append("without a unique key no row has one counterpart, so tolerances do not count")
         for name in key:
             told[name] = replace(told[name], status=Status.KEY)
-        if isinstance(walk, Keyed):
-            told |= _keyed_columns(walk, counts, told, options)
-        else:
+        if isinstance(walk, Unkeyed):
             told |= _unkeyed_columns(walk, counts, told)
+        else:
+            told |= _keyed_columns(walk, counts, told, options)
         looked = _profiled(engine, columns, counts, told, options)
         told |= looked
         left = sum(column.status is Status.CHANGED for column in told.values()) - len(looked)
         if left > 0:
             notes.append(f"{left:,} more changed columns of this large table have no profile; ask for it: --profile")
-        added: tuple[Row, ...] = ()
-        removed: tuple[Row, ...] = ()
-        if counts.added:
-            added = _rows(walk.rows_of_one_side(main=False, count=options.samples), options)
-        if counts.removed:
-            removed = _rows(walk.rows_of_one_side(main=True, count=options.samples), options)
+        added = _rows(walk.rows_of_one_side(main=False, count=options.samples), options) if counts.added else ()
+        removed = _rows(walk.rows_of_one_side(main=True, count=options.samples), options) if counts.removed else ()
     finally:
         walk.forget()
     if any(counts.duplicates):
@@ -96,6 +94,9 @@ def compare(engine: Engine, base: str, other: str, dataset: str, options: Option
         notes.append(f"the key ({', '.join(key)}) is not unique: {shown}; rows of such keys are matched as multisets")
     if any(counts.nulls):
         notes.append(f"the key is null in rows: {counts.nulls[0]:,} in main, {counts.nulls[1]:,} in the branch")
+    columns_told = (
+        without_values(column) if name.casefold() in options.sensitive else column for name, column in told.items()
+    )
     delta = DatasetDelta(
         dataset,
         Verdict.EQUAL,
@@ -108,12 +109,28 @@ def compare(engine: Engine, base: str, other: str, dataset: str, options: Option
         counts.removed,
         counts.duplicates,
         counts.nulls,
-        tuple(told.values()),
+        tuple(columns_told),
         added,
         removed,
         notes=tuple(notes),
     )
     return replace(delta, verdict=verdict(delta))
+
+
+def _matched(engine: Engine, columns: Columns, key: Sequence[str]) -> tuple[Keyed | Repeated | Unkeyed, Counts]:
+    """Match the rows in the way that the key allows; what was kept is for the caller to forget."""
+    walks: list[Keyed | Repeated | Unkeyed] = [Unkeyed(engine, columns.without_tolerances())]
+    if key:
+        walks = [Keyed(engine, columns, key), Repeated(engine, columns.without_tolerances(), key)]
+    for walk in walks:
+        try:
+            counts = walk.count()
+        except BaseException:
+            walk.forget()
+            raise
+        if counts is not None:
+            return walk, counts
+    raise AssertionError(walks)  # the last of them always counts
 
 
 def verdict(delta: DatasetDelta) -> Verdict:
@@ -139,7 +156,7 @@ def _usable_key(columns: Columns, key: Sequence[str]) -> tuple[list[str], list[s
 
 
 def _keyed_columns(
-    walk: Keyed, counts: Counts, told: Mapping[str, ColumnDelta], options: Options
+    walk: Keyed | Repeated, counts: Counts, told: Mapping[str, ColumnDelta], options: Options
 ) -> dict[str, ColumnDelta]:
     if not counts.changed:
         return {}
@@ -179,7 +196,9 @@ def _profiled(
     found = {
         name: replace(told[name], profile_before=before.get(name), profile_after=after.get(name)) for name in names
     }
-    drawn = [n for n in names if small and told[n].status is Status.CHANGED and n not in options.sensitive][:DRAWN]
+    drawn = [n for n in names if small and told[n].status is Status.CHANGED and n.casefold() not in options.sensitive][
+        :DRAWN
+    ]
     for name in drawn:
         found[name] = replace(found[name], histogram=histogram(engine, columns.before, columns.after, name))
     return found
@@ -195,4 +214,4 @@ def _rows(rows: Iterable[Mapping[str, Any]], options: Options) -> tuple[Row, ...
 
 
 def _hidden(name: str, value: Any, sensitive: Collection[str]) -> str | None:
-    return HIDDEN if name in sensitive else text(value)
+    return HIDDEN if name.casefold() in sensitive else text(value)

@@ -18,6 +18,8 @@ class Dialect:
     Attributes:
         name: as Ibis calls it.
         hash: the function that gives 64 bits for any number of values; empty where rows are compared value by value.
+        hash_skips_nulls: whether it gives (1, null) and (null, 1) one hash.
+        folds: whether names that differ only by case are one.
         null_safe_joins: whether a full join may be on IS NOT DISTINCT FROM.
         nested_equal: whether -0.0 equals 0.0, and NaN NaN, also within lists and structs.
         sort: the function that sorts a list; empty where there is none for lists of anything.
@@ -26,6 +28,8 @@ class Dialect:
 
     name: str
     hash: str = ""
+    hash_skips_nulls: bool = False
+    folds: bool = False
     null_safe_joins: bool = True
     nested_equal: bool = False
     sort: str = ""

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from functools import cache
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
 from anabranch.deltas.untyped import Kind, dt, ibis
@@ -238,11 +239,15 @@ def _function(name: str, given: Kind, result: Kind) -> Any:
 @cache
 def hash_function(name: str, given: tuple[Kind, ...]) -> Any:
     """Return an engine's own hash of several values, of 64 bits."""
-    names = [f"v{i}" for i in range(len(given))]
-    space: dict[str, Any] = {}
-    exec(f"def hashed({', '.join(names)}): ...", space)  # noqa: S102 - Ibis reads the names of the arguments
+    names = (f"v{i}" for i in range(len(given)))
+    parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+
+    def hashed(*_values):  # type: ignore[no-untyped-def] # noqa: ANN002, ANN202
+        ...
+
+    hashed.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Ibis takes as many arguments
     result = dt.uint64 if name == "hash" else dt.int64
-    return ibis.udf.scalar.builtin(space["hashed"], name=name, signature=(given, result))
+    return ibis.udf.scalar.builtin(hashed, name=name, signature=(given, result))
 
 
 def close(a: Any, b: Any, tolerance: float) -> Any:

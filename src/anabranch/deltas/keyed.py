@@ -1,330 +1,160 @@
-"""Rows matched by key: one full join on key and row hash, then the columns of those few rows that differ.
+"""Rows matched by a key that is unique: one full join on it, then the columns of those few rows that differ.
 
-The join keeps a count for each way in which rows pair up. With unique keys there are as many pairs as rows; any other
-number betrays duplicates, and then rows of one key are matched as a multiset.
+The join tells for each pair of rows which of a few groups of columns differ, by a hash of 64 bits each, so that only
+these columns are read again. It counts the pairs: any number but that of the rows betrays keys that repeat.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.equality import hash_function, signature
+from anabranch.deltas.bykey import ByKey
+from anabranch.deltas.rows import CHUNK, PAIRS, Counts, digest, matching, shown
 from anabranch.deltas.untyped import Table, ibis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from anabranch.deltas.columns import Columns, Pair
-    from anabranch.deltas.engine import Dialect, Engine
+    from anabranch.deltas.columns import Pair
 
-PAIRS, BEFORE, AFTER = "anabranch_pairs", "anabranch_before", "anabranch_after"
-CHUNK = 400
-"""Columns of one query."""
+GROUPS = 4
+"""Groups of columns that have a hash of their own: more take more memory, and spare little."""
 
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Rows by how they pair up; `duplicates` and `nulls` are keys, of main and of the branch."""
-
-    before: int
-    after: int
-    same: int
-    changed: int
-    added: int
-    removed: int
-    duplicates: tuple[int, int] = (0, 0)
-    nulls: tuple[int, int] = (0, 0)
+_FEW_PAIRS = 10**8
+"""Pairs of rows that are joined without a look at how often keys repeat."""
+_BUCKETS = 2**14
 
 
-class Keyed:
-    """The comparison of two tables by key."""
+class Keyed(ByKey):
+    """The comparison by a key that is unique on both sides."""
 
-    def __init__(self, engine: Engine, columns: Columns, key: Sequence[str]) -> None:
-        """Prepare; nothing is read."""
-        self._engine, self._columns, self._dialect = engine, columns, engine.dialect
-        self._key = [columns.pair(name) for name in key]
-        self.rest = [pair for pair in columns.pairs if pair.name not in key]
-        self._nullable = True
-        self._unique = True
-
-    def count(self) -> Counts:
-        """Match all rows, and remember those that differ."""
-        before, after = self._columns.before, self._columns.after
-        rows_before, rows_after = (self._rows(table) for table in (before, after))
-        self._engine.keep(PAIRS, self._pairs())
-        found = {(row["ina"], row["inb"], row["same"]): row for row in self._engine.rows(_summary(self._kept()))}
-        self._nullable = any(row["nulls"] for row in found.values())
-        shared = sum(int(row["n"]) for (ina, inb, _), row in found.items() if ina and inb)
-        same = sum(int(row["n"]) for (_, _, same), row in found.items() if same)
-        removed, added = (_one(found, side) for side in ((True, False), (False, True)))
-        twice = any(row["more"] for (ina, inb, _), row in found.items() if not (ina and inb))
-        if twice or shared + removed != rows_before or shared + added != rows_after:
-            self._unique = False
-            return self._with_duplicates(rows_before, rows_after, self._nulls())
-        changed = shared - same
-        nulls = self._nulls() if self._nullable else (0, 0)
-        return Counts(rows_before, rows_after, same, changed, added, removed, nulls=nulls)
-
-    def _rows(self, table: Table) -> int:
-        return int(self._engine.rows(table.aggregate(n=table.count()))[0]["n"])
-
-    def _nulls(self) -> tuple[int, int]:
-        """Return how many rows of both sides have no whole key."""
-        missing = [
-            self._rows(table.filter(ibis.or_(*(table[pair.name].isnull() for pair in self._key))))
-            for table in (self._columns.before, self._columns.after)
+    def count(self) -> Counts | None:
+        """Match all rows, and keep the keys that differ; None where keys repeat, which is for `Repeated` to compare."""
+        before, after = self.rows(self.columns.before), self.rows(self.columns.after)
+        if before * after > _FEW_PAIRS and self._crowded(before):
+            return None
+        groups = self._groups()
+        marks = [f"d{i}" for i in range(len(groups))]
+        self.engine.keep(PAIRS, self._matched(groups))
+        found = self.engine.rows(self._summary(marks))
+        both = [row for row in found if row["ina"] and row["inb"]]
+        shared, same = (sum(int(row["n"]) for row in rows) for rows in (both, [row for row in both if row["same"]]))
+        removed, added = (sum(int(row["n"]) for row in found if not row[side]) for side in ("inb", "ina"))
+        repeated = any(row["more"] for row in found if not (row["ina"] and row["inb"]))
+        if repeated or shared + removed != before or shared + added != after:
+            return None
+        self.nullable = any(row["nulls"] for row in found)
+        self.rest = [
+            pair for mark, group in zip(marks, groups, strict=True) for pair in group if any(row[mark] for row in both)
         ]
-        return missing[0], missing[1]
+        nulls = self.nulls() if self.nullable else (0, 0)
+        return Counts(before, after, same, shared - same, added, removed, nulls=nulls)
 
-    def _names(self) -> list[str]:
-        return [f"k{i}" for i in range(sum(len(pair.parts(self._columns.before)) for pair in self._key))]
+    def _crowded(self, rows: int) -> bool:
+        """Return whether keys of main repeat so often that a join on them may have far more pairs than rows.
 
-    def _side(self, table: Table, mark: str) -> Table:
-        """Return a table's key, and its other columns as one hash or, where there is none, as they are."""
-        keys = [part for pair in self._key for part in pair.parts(table)]
-        exact = [part for pair in self.rest if not pair.tolerance for part in pair.parts(table)]
-        loose = {f"{mark}t{i}": table[pair.name] for i, pair in enumerate(p for p in self.rest if p.tolerance)}
-        chosen = dict(zip((f"{mark}{name}" for name in self._names()), keys, strict=True)) | loose
-        chosen |= row_digest(exact, self._dialect, mark)
-        return table.select(**chosen, **{f"{mark}in": ibis.literal(True)})  # noqa: FBT003 - a value of the query
+        Rows are counted by a few bits of the key's hash. Of unique keys, each bucket has about as many; what the
+        squares of these counts sum up to beyond that are pairs of rows with one key, give or take what chance adds.
+        """
+        table = self.columns.before
+        if not self.dialect.hash:
+            buckets = table.select(**self.named_keys(table))
+        else:
+            keys = digest(self.keys(table), self.dialect)
+            buckets = table.select(bucket=(keys[0] % _BUCKETS))
+        sizes = buckets.group_by(list(buckets.columns)).aggregate(size=buckets.count())
+        size = sizes.size.cast("float64")
+        squares = float(self.engine.rows(sizes.aggregate(n=(size * size).sum()))[0]["n"] or 0)
+        expected = rows + (rows**2 / _BUCKETS if self.dialect.hash else 0)
+        chance = 10 * rows**2 / _BUCKETS**1.5
+        return bool(squares > expected + 3 * rows + chance)
 
-    def _pairs(self) -> Table:
-        a, b = self._side(self._columns.before, "a_"), self._side(self._columns.after, "b_")
-        names = self._names()
-        keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in names]
-        joined = a.outer_join(b, matching(keys, self._dialect, nullable=self._nullable, full=True))
-        digests = [name.removeprefix("a_") for name in a.columns if name.startswith("a_h")]
-        alike = [joined[f"a_{name}"].identical_to(joined[f"b_{name}"]) for name in digests]
-        for i, pair in enumerate(pair for pair in self.rest if pair.tolerance):
-            alike.append(pair.alike(joined[f"a_t{i}"], joined[f"b_t{i}"]))
+    def _groups(self) -> list[list[Pair]]:
+        """Return the columns besides the key, in groups of which the join tells apart whether they differ."""
+        exact = [pair for pair in self.rest if not pair.tolerance]
+        size = max(1, -(-len(exact) // GROUPS))
+        groups = [exact[start : start + size] for start in range(0, len(exact), size)]
+        return groups + [[pair] for pair in self.rest if pair.tolerance]
+
+    def _side(self, table: Table, side: str, groups: Sequence[Sequence[Pair]]) -> Table:
+        """Return a table's key and, of each group, its hash, or the number that has a tolerance."""
+        chosen = {f"{side}_{name}": value for name, value in self.named_keys(table).items()}
+        for i, group in enumerate(groups):
+            exact = [part for pair in group for part in pair.parts(table)]
+            values = [table[group[0].name]] if group[0].tolerance else digest(exact, self.dialect)
+            chosen |= {f"{side}_d{i}_{n}": value for n, value in enumerate(values)}
+        return table.select(**chosen, **{f"{side}_in": ibis.literal(True)})  # noqa: FBT003 - a value of the query
+
+    def _matched(self, groups: Sequence[Sequence[Pair]]) -> Table:
+        """Return a row for each pair of rows that differ, and one for all that are the same."""
+        a, b = self._side(self.columns.before, "a", groups), self._side(self.columns.after, "b", groups)
+        keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in self.names]
+        joined = a.outer_join(b, matching(keys, self.dialect))
         ina, inb = (joined[name].fill_null(False) for name in ("a_in", "b_in"))  # noqa: FBT003 - a value of the query
-        flagged = joined.mutate(ina=ina, inb=inb, same=ibis.and_(ina, inb, *alike).fill_null(False))  # noqa: FBT003
+        differ = {
+            f"d{i}": ina & inb & ~self._alike(joined, i, group).fill_null(False)  # noqa: FBT003
+            for i, group in enumerate(groups)
+        }
+        flagged = joined.mutate(ina=ina, inb=inb, **differ)
+        flagged = flagged.mutate(same=ibis.and_(flagged.ina, flagged.inb, *(~flagged[mark] for mark in differ)))
         # Rows that are the same fall into one group, so only what differs takes memory.
-        key = {name: ibis.ifelse(flagged.ina, flagged[f"a_{name}"], flagged[f"b_{name}"]) for name in names}
+        key = {name: ibis.ifelse(flagged.ina, flagged[f"a_{name}"], flagged[f"b_{name}"]) for name in self.names}
         kept = flagged.select(
             "ina",
             "inb",
             "same",
+            *differ,
             nokey=ibis.or_(*(value.isnull() for value in key.values())),
             **{name: ibis.ifelse(flagged.same, ibis.null(value.type()), value) for name, value in key.items()},
         )
-        return kept.group_by([*names, "ina", "inb", "same", "nokey"]).aggregate(n=kept.count())
+        return kept.group_by([*self.names, "ina", "inb", "same", "nokey", *differ]).aggregate(n=kept.count())
 
-    def _kept(self) -> Table:
-        """Return the kept pairs as a table."""
-        side = self._side(self._columns.before, "a_")
-        keys = {name: side[f"a_{name}"].type() for name in self._names()}
-        flags = {"ina": "boolean", "inb": "boolean", "same": "boolean", "nokey": "boolean", "n": "int64"}
-        return ibis.table(keys | flags, name=PAIRS)
+    def _alike(self, joined: Table, i: int, group: Sequence[Pair]) -> Any:
+        names = [name.removeprefix("a_") for name in joined.columns if name.startswith(f"a_d{i}_")]
+        if group[0].tolerance:
+            return group[0].alike(joined[f"a_{names[0]}"], joined[f"b_{names[0]}"])
+        return ibis.and_(*(joined[f"a_{name}"].identical_to(joined[f"b_{name}"]) for name in names))
 
-    def _with_duplicates(self, before: int, after: int, nulls: tuple[int, int]) -> Counts:
-        """Count again where keys repeat: rows of one key are two multisets of rows."""
-        if any(pair.tolerance for pair in self.rest):
-            self.rest = [pair for pair in self.rest if not pair.tolerance]
-        sides = []
-        for table, mark, (x, y) in ((self._columns.before, "a_", (1, 0)), (self._columns.after, "b_", (0, 1))):
-            side = self._side(table, mark).drop(f"{mark}in")
-            side = side.rename({name.removeprefix(mark): name for name in side.columns})
-            sides.append(side.mutate(x=ibis.literal(x), y=ibis.literal(y)))
-        both = ibis.union(*sides, distinct=False)
-        names = self._names()
-        digests = [name for name in both.columns if name.startswith("h")]
-        alike = both.group_by([*names, *digests]).aggregate(x=both.x.sum(), y=both.y.sum())
-        alike = alike.mutate(s=ibis.least(alike.x, alike.y))
-        by_key = alike.group_by(names).aggregate(x=alike.x.sum(), y=alike.y.sum(), s=alike.s.sum())
-        told = by_key.mutate(
-            same=(by_key.x == by_key.s) & (by_key.y == by_key.s),
-            ina=by_key.x > 0,
-            inb=by_key.y > 0,
-            changed=ibis.least(by_key.x - by_key.s, by_key.y - by_key.s),
-        )
-        row = self._engine.rows(
-            told.aggregate(
-                same=told.s.sum(),
-                changed=told.changed.sum(),
-                added=(told.y - told.s - told.changed).sum(),
-                removed=(told.x - told.s - told.changed).sum(),
-                da=(told.x > 1).sum(),
-                db=(told.y > 1).sum(),
-            )
-        )[0]
-        differing = told.filter(~told.same)
-        nokey = ibis.or_(*(differing[name].isnull() for name in names))
-        kept = differing.select(
-            *names, "ina", "inb", "same", nokey=nokey, n=ibis.greatest(differing.x, differing.y).cast("int64")
-        )
-        self._engine.keep(PAIRS, kept)
-        found = {name: int(row[name] or 0) for name in row}
-        return Counts(
-            before,
-            after,
-            found["same"],
-            found["changed"],
-            found["added"],
-            found["removed"],
-            (found["da"], found["db"]),
-            nulls,
-        )
-
-    def gather(self) -> None:
-        """Keep the rows of keys that both sides have and that differ, whole."""
-        pairs = self._kept()
-        differing = pairs.filter(pairs.ina & pairs.inb & ~pairs.same)
-        for table, name in ((self._columns.before, BEFORE), (self._columns.after, AFTER)):
-            self._engine.keep(name, self._matching(table, differing))
-
-    def _matching(self, table: Table, pairs: Table) -> Table:
-        keys = [part for pair in self._key for part in pair.parts(table)]
-        names = self._names()
-        if not self._nullable:
-            return table.semi_join(pairs, [key == pairs[name] for key, name in zip(keys, names, strict=True)])
-        couples = [(key, pairs[name]) for key, name in zip(keys, names, strict=True)]
-        return table.semi_join(pairs, matching(couples, self._dialect, nullable=True))
+    def _summary(self, marks: Sequence[str]) -> Table:
+        kinds = dict(self.pairs().schema().items()) | dict.fromkeys(["nokey", *marks], "boolean") | {"n": "int64"}
+        kept = ibis.table(kinds, name=PAIRS)
+        more, missing = ibis.ifelse(kept.n > 1, 1, 0), ibis.ifelse(kept.nokey, 1, 0)
+        groups = kept.group_by(["ina", "inb", "same", *marks])
+        return groups.aggregate(n=kept.n.sum(), more=more.sum(), nulls=missing.sum())
 
     def cells(self) -> dict[str, int]:
-        """Return how many cells of each column differ, among the rows gathered."""
-        if not self._unique:
-            return {pair.name: self._cells_of_multisets(pair) for pair in self.rest}
+        """Return how many cells of each column that may differ do, among the rows gathered."""
         found: dict[str, int] = {}
         for start in range(0, len(self.rest), CHUNK):
             chunk = self.rest[start : start + CHUNK]
-            joined, x, y = self._joined(chunk)
-            sums = {f"c{i}": (~pair.alike(x[pair.name], y[pair.name])).sum() for i, pair in enumerate(chunk)}
-            row = self._engine.rows(joined(sums))[0]
+            joined = self._joined(chunk)
+            sums = {f"c{i}": (~pair.alike(joined[f"x{i}"], joined[f"y{i}"])).sum() for i, pair in enumerate(chunk)}
+            row = self.engine.rows(joined.aggregate(**sums))[0]
             found |= {pair.name: int(row[f"c{i}"] or 0) for i, pair in enumerate(chunk)}
         return found
 
-    def _joined(self, chunk: Sequence[Pair]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """Return a way to aggregate gathered rows joined by key, and the columns of both sides by name."""
-        before, after = self._gathered()
-        names = [f"{mark}{i}" for mark in ("x", "y") for i in range(len(chunk))]
-        left = before.select(
-            **self._key_columns(before),
-            **{name: before[pair.name] for name, pair in zip(names, chunk, strict=False)},
-        )
-        right = after.select(
-            **{f"b_{name}": value for name, value in self._key_columns(after).items()},
-            **{name: after[pair.name] for name, pair in zip(names[len(chunk) :], chunk, strict=True)},
-        )
-        keys = [(left[name], right[f"b_{name}"]) for name in self._names()]
-        joined = left.inner_join(right, matching(keys, self._dialect, nullable=self._nullable))
-        x = {pair.name: joined[f"x{i}"] for i, pair in enumerate(chunk)}
-        y = {pair.name: joined[f"y{i}"] for i, pair in enumerate(chunk)}
-        return joined.aggregate, x, y
-
-    def _key_columns(self, table: Table) -> dict[str, Any]:
-        keys = [part for pair in self._key for part in pair.parts(table)]
-        return dict(zip(self._names(), keys, strict=True))
-
-    def _gathered(self) -> tuple[Table, Table]:
-        before, after = self._columns.before, self._columns.after
-        return ibis.table(before.schema(), name=BEFORE), ibis.table(after.schema(), name=AFTER)
-
-    def _cells_of_multisets(self, pair: Pair) -> int:
-        """Return how many values of a column differ where each key has two multisets of values."""
-        sides = []
-        for table, sign in zip(self._gathered(), (1, -1), strict=True):
-            values = {f"v{i}": part for i, part in enumerate(pair.parts(table))}
-            sides.append(table.select(**self._key_columns(table), **values, s=ibis.literal(sign)))
-        both = ibis.union(*sides, distinct=False)
-        names = self._names()
-        net = both.group_by([*names, *(name for name in both.columns if name.startswith("v"))]).aggregate(
-            s=both.s.sum()
-        )
-        up, down = ibis.ifelse(net.s > 0, net.s, 0), ibis.ifelse(net.s < 0, -net.s, 0)
-        by_key = net.group_by(names).aggregate(up=up.sum(), down=down.sum())
-        row = self._engine.rows(by_key.aggregate(n=ibis.least(by_key.up, by_key.down).sum()))[0]
-        return int(row["n"] or 0)
-
     def examples(self, pair: Pair, count: int) -> list[dict[str, Any]]:
         """Return some cells of a column that differ, ordered by key: the key's columns by name, `x` and `y`."""
-        before, after = self._gathered()
-        left = before.select(
-            **self._key_columns(before),
-            **{f"s{i}": shown(before[each.name]) for i, each in enumerate(self._key)},
-            x=before[pair.name],
-        )
-        right = after.select(
-            **{f"b_{name}": value for name, value in self._key_columns(after).items()}, y=after[pair.name]
-        )
-        keys = [(left[name], right[f"b_{name}"]) for name in self._names()]
-        joined = left.inner_join(right, matching(keys, self._dialect, nullable=self._nullable))
-        differing = joined.filter(~pair.alike(joined.x, joined.y))
-        chosen = differing.order_by(self._names()).limit(count)
-        marks = {f"s{i}": each.name for i, each in enumerate(self._key)}
-        rows = self._engine.rows(chosen.select(*marks, x=shown(chosen.x), y=shown(chosen.y)))
+        joined = self._joined([pair])
+        differing = joined.filter(~pair.alike(joined.x0, joined.y0)).order_by(self.names).limit(count)
+        told = {f"s{i}": shown(differing[f"s{i}"]) for i in range(len(self.key))}
+        rows = self.engine.rows(differing.select(**told, x=shown(differing.x0), y=shown(differing.y0)))
         return [
-            {"key": {name: row[mark] for mark, name in marks.items()}, "x": row["x"], "y": row["y"]} for row in rows
+            {"key": {each.name: row[f"s{i}"] for i, each in enumerate(self.key)}, "x": row["x"], "y": row["y"]}
+            for row in rows
         ]
 
-    def rows_of_one_side(self, *, main: bool, count: int) -> list[dict[str, Any]]:
-        """Return some rows whose key only one side has, ordered by key."""
-        pairs = self._kept()
-        only = pairs.filter((pairs.ina & ~pairs.inb) if main else (pairs.inb & ~pairs.ina))
-        table = self._columns.before if main else self._columns.after
-        some = only.order_by(self._names()).limit(count)
-        found = self._matching(table, some)
-        found = found.order_by([found[pair.name] for pair in self._key]).limit(count)
-        return self._engine.rows(found.select(**{name: shown(found[name]) for name in found.columns}))
-
-    def forget(self) -> None:
-        """Drop what was kept."""
-        for name in (PAIRS, BEFORE, AFTER):
-            self._engine.forget(name)
-
-
-def matching(keys: Iterable[tuple[Any, Any]], dialect: Dialect, *, nullable: bool, full: bool = False) -> list[Any]:
-    """Return the conditions on which two keys are one; null is like any other value."""
-    if not nullable:
-        return [x == y for x, y in keys]
-    if dialect.null_safe_joins or not full:
-        return [x.identical_to(y) for x, y in keys]
-    return [
-        condition
-        for x, y in keys
-        for condition in (x.isnull() == y.isnull(), x.fill_null(_filler(x.type())) == y.fill_null(_filler(y.type())))
-    ]
-
-
-def _filler(kind: Any) -> Any:
-    """Return any value of a type: where both sides are null it stands for null, and null is compared besides."""
-    if kind.is_boolean():
-        return False
-    if kind.is_numeric():
-        return 0
-    if kind.is_timestamp():
-        return datetime(1970, 1, 1, tzinfo=UTC if kind.timezone else None)
-    if kind.is_date():
-        return date(1970, 1, 1)
-    if kind.is_time():
-        return time(0)
-    return b"" if kind.is_binary() else ""
-
-
-def row_digest(exact: Sequence[Any], dialect: Dialect, mark: str = "") -> dict[str, Any]:
-    """Return a row's values as one hash of 64 bits; as they are where the engine has none for all types."""
-    if not exact:
-        return {f"{mark}h": ibis.literal(0)}
-    if not dialect.hash:
-        return {f"{mark}h{i}": value for i, value in enumerate(exact)}
-    told = [each for value in exact for each in signature(value, value.type())]
-    kinds = tuple(value.type().copy(nullable=True) for value in told)
-    return {f"{mark}h": hash_function(dialect.hash, kinds)(*told)}
-
-
-def shown(value: Any) -> Any:
-    """Return a value as one that Python can be given: instants as text."""
-    kind = value.type()
-    return value.cast("string") if kind.is_timestamp() or kind.is_interval() or kind.is_uuid() else value
-
-
-def _summary(pairs: Table) -> Table:
-    more = ibis.ifelse(pairs.n > 1, 1, 0)
-    missing = ibis.ifelse(pairs.nokey, 1, 0)
-    return pairs.group_by(["ina", "inb", "same"]).aggregate(n=pairs.n.sum(), more=more.sum(), nulls=missing.sum())
-
-
-def _one(found: dict[tuple[bool, bool, bool], dict[str, Any]], side: tuple[bool, bool]) -> int:
-    return sum(int(row["n"]) for (ina, inb, _), row in found.items() if (ina, inb) == side)
+    def _joined(self, chunk: Sequence[Pair]) -> Table:
+        """Return gathered rows joined by key: the key as it is (`s0`), and columns of main (`x0`) and the branch."""
+        before, after = self.gathered()
+        left = before.select(
+            **self.named_keys(before),
+            **{f"s{i}": before[each.name] for i, each in enumerate(self.key)},
+            **{f"x{i}": before[pair.name] for i, pair in enumerate(chunk)},
+        )
+        right = after.select(
+            **{f"b_{name}": value for name, value in self.named_keys(after).items()},
+            **{f"y{i}": after[pair.name] for i, pair in enumerate(chunk)},
+        )
+        keys = [(left[name], right[f"b_{name}"]) for name in self.names]
+        return left.inner_join(right, matching(keys, self.dialect, nullable=self.nullable))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.keyed import CHUNK, shown
+from anabranch.deltas.rows import CHUNK, shown
 from anabranch.deltas.text import text
 from anabranch.model.delta import Bucket, Profile
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from anabranch.deltas.untyped import Table
 
 BUCKETS = 10
+SECONDS_OF_A_DAY = 86_400.0
 
 
 def profiles(engine: Engine, table: Table, names: Sequence[str], sensitive: Collection[str]) -> dict[str, Profile]:
-    """Return the profiles of columns, in one scan for each few hundred; of sensitive ones no value."""
+    """Return the profiles of columns, in one scan for each few hundred; of sensitive ones (in lower case) no value."""
     found: dict[str, Profile] = {}
     for start in range(0, len(names), CHUNK):
         chunk = names[start : start + CHUNK]
@@ -29,9 +30,9 @@ def profiles(engine: Engine, table: Table, names: Sequence[str], sensitive: Coll
             wanted[f"n{i}"] = column.isnull().sum()
             if _is_simple(column.type()):
                 wanted[f"d{i}"] = column.approx_nunique() if engine.dialect.hash else column.nunique()
-            if name not in sensitive and _is_ordered(column.type()):
+            if name.casefold() not in sensitive and _is_ordered(column.type()):
                 wanted[f"a{i}"], wanted[f"z{i}"] = shown(column.min()), shown(column.max())
-            if name not in sensitive and column.type().is_numeric():
+            if name.casefold() not in sensitive and column.type().is_numeric():
                 wanted[f"m{i}"] = column.cast("float64").mean()
         row = engine.rows(table.aggregate(**wanted))[0]
         for i, name in enumerate(chunk):
@@ -75,7 +76,7 @@ def _numbers(table: Table, name: str) -> Table | None:
     if kind.is_timestamp():
         value = column.epoch_seconds().cast("float64")
     elif kind.is_date():
-        value = column.cast("timestamp").epoch_seconds().cast("float64")
+        value = column.epoch_days().cast("float64") * SECONDS_OF_A_DAY
     elif kind.is_numeric() and not kind.is_boolean():
         value = column.cast("float64")
     else:

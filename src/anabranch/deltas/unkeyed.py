@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.keyed import AFTER, BEFORE, PAIRS, Counts, matching, row_digest, shown
+from anabranch.deltas.equality import parts
+from anabranch.deltas.rows import AFTER, BEFORE, PAIRS, Counts, digest, matching, shown
 from anabranch.deltas.untyped import Table, ibis
 
 if TYPE_CHECKING:
@@ -18,13 +19,13 @@ class Unkeyed:
     """The comparison of two tables as multisets of rows."""
 
     def __init__(self, engine: Engine, columns: Columns) -> None:
-        """Prepare; nothing is read. Columns with a tolerance are compared without it: no row has a counterpart here."""
+        """Prepare; nothing is read."""
         self._engine, self._columns, self._dialect = engine, columns, engine.dialect
         self.rest = list(columns.pairs)
 
     def _hashed(self, table: Table) -> dict[str, Any]:
         values = [part for pair in self.rest for part in pair.parts(table)]
-        return row_digest(values, self._dialect)
+        return {f"h{i}": value for i, value in enumerate(digest(values, self._dialect))}
 
     def count(self) -> Counts:
         """Match all rows, and remember those that differ."""
@@ -77,8 +78,6 @@ class Unkeyed:
         return ibis.table(kinds | {"w": "float64"}, name=name)
 
     def _column_differs(self, pair: Pair, i: int) -> bool:
-        from anabranch.deltas.equality import parts
-
         sides = []
         for table, name, sign in ((self._columns.before, BEFORE, 1.0), (self._columns.after, AFTER, -1.0)):
             kept = self._gathered(table, name)
@@ -87,7 +86,8 @@ class Unkeyed:
         both = ibis.union(*sides, distinct=False)
         names = [name for name in both.columns if name.startswith("v")]
         net = both.group_by(names).aggregate(w=both.w.sum())
-        return bool(self._engine.rows(net.filter(net.w.abs() > _NEARLY).limit(1)))
+        differing = net.filter(net.w.abs() > _NEARLY)
+        return bool(self._engine.rows(differing.aggregate(n=differing.count()))[0]["n"])
 
     def rows_of_one_side(self, *, main: bool, count: int) -> list[dict[str, Any]]:
         """Return some rows that one side has more often."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DuckdbEngine:
     """An `Engine` on an open connection."""
 
-    dialect = Dialect("duckdb", hash="hash", nested_equal=True, sort="list_sort", entries="map_entries")
+    dialect = Dialect("duckdb", hash="hash", folds=True, nested_equal=True, sort="list_sort", entries="map_entries")
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         """Use a connection that sees the tables."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class SparkEngine:
     """An `Engine` on a Spark session."""
 
-    dialect = Dialect("pyspark", hash="xxhash64", sort="array_sort", entries="map_entries")
+    dialect = Dialect(
+        "pyspark", hash="xxhash64", hash_skips_nulls=True, folds=True, sort="array_sort", entries="map_entries"
+    )
 
     def __init__(self, session: Any) -> None:
         """Use a session that sees the tables."""
