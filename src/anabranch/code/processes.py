@@ -30,6 +30,7 @@ _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh"})
 _PROGRAMS = frozenset({"awk", "gawk", "mawk", "sed", "grep", "egrep", "perl", "jq"})
 """Commands whose first argument is a program, however much it looks like a path."""
 
+_CHANCE = frozenset({"date", "shuf", "uuidgen"})
 _PYTHON = re.compile(r"python[\d.]*|pypy[\d.]*")
 _WITH_VALUE = frozenset({"-X", "-W"})
 _DATED = ("-d", "--date", "-r", "--reference", "-j")
@@ -60,20 +61,25 @@ class Process:
 
 
 @lru_cache(100_000)  # two snapshots have most of their commands in common
-def read(argv: tuple[str, ...], *, shell: bool) -> Process:
-    """Return what a command does; `argv` is one command line with `shell`."""
+def read(argv: tuple[str, ...]) -> Process:
+    """Return what a command with its arguments does."""
     made = Process()
     for text in argv:
-        made.random += [f"uses {match[0].strip('${(')}" for match in _RANDOM.finditer(text)]
-    if shell:
-        _read_line(made, argv[0] if argv else "", "")
-    else:
-        _read_command(made, [HOLE.sub("", text) for text in argv], "")
+        made.random += chance_in(text)
+    _read_command(made, [HOLE.sub("", text) for text in argv], "")
+    return made
+
+
+@lru_cache(100_000)
+def read_line(line: str) -> Process:
+    """Return what a command line does."""
+    made = Process(random=chance_in(line))
+    _read_line(made, line, "")
     return made
 
 
 def chance_in(text: str) -> list[str]:
-    """Return why a program of awk or of a shell, in a file, may differ each time."""
+    """Return why a program of awk or of a shell may differ each time."""
     return [f"uses {match[0].strip('${(')}" for match in _RANDOM.finditer(text)]
 
 
@@ -87,32 +93,35 @@ def _read_line(made: Process, line: str, folder: str) -> None:
 
 
 def _read_command(made: Process, words: list[str], folder: str) -> None:
-    if not words:
-        return
-    name = words[0].rpartition("/")[2]
-    candidates = words if name in _STARTERS else words[:1]
-    for tool in dict.fromkeys(each.rpartition("/")[2] for each in candidates):
-        if tool in TOOLS:
-            made.impure.append(f"runs {tool}, which reaches outside of its ports")
-    if name in {"shuf", "uuidgen"} or (name == "date" and not any(word.startswith(_DATED) for word in words[1:])):
-        made.random.append(f"runs {name}")
+    """Note what one command does; what it runs in turn is a command, too."""
+    name = words[0].rpartition("/")[2] if words else ""
+    is_python = _PYTHON.fullmatch(name) is not None
+    made.impure += _outside(words if name in _STARTERS else words[:1])
+    made.random += _chance(name, words)
     if name in _SHELLS and "-c" in words[:-1]:
         _read_line(made, words[words.index("-c") + 1], folder)
         return
     if name in _STARTERS:
-        inner = next((at for at, word in enumerate(words[1:], 1) if _starts(word)), 0)
-        if inner:
-            _read_command(made, words[inner:], folder)
-    if _PYTHON.fullmatch(name):
+        inner = next((at for at, word in enumerate(words[1:], 1) if _starts(word)), len(words))
+        _read_command(made, words[inner:], folder)
+    if is_python:
         _read_python(made, words[1:], folder)
-    elif words[0].endswith(".py"):
+    elif name.endswith(".py"):
         made.scripts.append(posixpath.join(folder, words[0]))
-    program = (
-        next((at for at, word in enumerate(words[1:], 1) if not word.startswith("-")), 0) if name in _PROGRAMS else 0
-    )
-    for at, word in enumerate(words):
-        if not (at == 0 and (_PYTHON.fullmatch(name) or name in _SHELLS)):
-            _name(made, word, folder, program=at == program and program > 0)
+    program = next((at for at, word in enumerate(words) if at and not word.startswith("-")), 0)
+    start = 1 if is_python or name in _SHELLS else 0
+    for at, word in enumerate(words[start:], start):
+        _name(made, word, folder, program=name in _PROGRAMS and 0 < at == program)
+
+
+def _outside(words: list[str]) -> list[str]:
+    tools = dict.fromkeys(each.rpartition("/")[2] for each in words)
+    return [f"runs {tool}, which reaches outside of its ports" for tool in tools if tool in TOOLS]
+
+
+def _chance(name: str, words: list[str]) -> list[str]:
+    dated = name == "date" and any(word.startswith(_DATED) for word in words[1:])
+    return [f"runs {name}"] if name in _CHANCE and not dated else []
 
 
 def _starts(word: str) -> bool:
@@ -146,15 +155,17 @@ def _name(made: Process, word: str, folder: str, *, program: bool = False) -> No
         if _PATH.fullmatch(text) and not text.startswith(_HARMLESS) and not program:
             made.impure.append(f"names {text}, which is no port")
         elif not text.startswith("/"):
-            made.words.append(posixpath.normpath(posixpath.join(folder, text)))
+            # A word alone may be anything; one with a `/` may be a folder.
+            made.words.append(posixpath.normpath(posixpath.join(folder, text)) + ("/" if "/" in text else ""))
 
 
 def named_files(words: Iterable[str], names: frozenset[str], folders: frozenset[str]) -> list[str]:
     """Return the files of the project that words name, and those in folders that they name as paths."""
     found: set[str] = set()
     for word in words:
-        if word in names:
-            found.add(word)
-        elif "/" in word and word in folders:
-            found |= {name for name in names if name.startswith(f"{word}/")}
+        path = word.rstrip("/")
+        if path in names:
+            found.add(path)
+        elif word != path and path in folders:
+            found |= {name for name in names if name.startswith(f"{path}/")}
     return sorted(found)
