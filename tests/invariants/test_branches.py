@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,47 @@ def test_deltas_of_a_branch_can_be_asked_for_with_a_twin_always(tmp_path: Path) 
     report = project.branches.deltas("fix", Asked(control="always"))
     assert [delta.verdict for delta in report.datasets] == [Verdict.CHANGED]
     assert report.bases[0].of == "control"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_sequence_of_verbs_changes_anything_in_main(seed: int, tmp_path: Path) -> None:
+    """Create, run, rebase, compare, look, drop and collect, in any order, with code and inputs that change between."""
+    edges, draw = graph(seed), random.Random(seed)
+    root = write(tmp_path, edges, {})
+    Project.load(root).run("p")
+    before = inventory(root / "data")
+    told = 0
+    for turn in range(14):
+        project = Project.load(root)
+        names = [branch.name for branch in project.branches.all()]
+        name = draw.choice(names) if names else ""
+        verb = draw.choice(
+            ["create", "create", "run", "run", "rebase", "deltas", "show", "drop", "gc", "code", "input"]
+        )
+        try:
+            if verb == "create":
+                at = draw.choice([[], [draw.choice(list(edges))]])
+                project.branches.create(f"b{turn}", at=at, sample=draw.choice([None, parse("50%")]))
+            elif verb == "code":
+                write(root, edges, {draw.choice(list(edges)): turn})
+            elif verb == "input":  # somebody else's doing, and no verb of ours
+                (root / "data/raw/raw_a.csv").write_text(f"k,v\n1,{turn}\n2,{turn}\n")
+                before = inventory(root / "data")
+            elif verb == "gc":
+                project.branches.gc()
+            elif name:
+                {
+                    "run": project.branches.run,
+                    "rebase": partial(project.branches.run, rebase=True),
+                    "deltas": project.branches.deltas,
+                    "show": project.branches.look,
+                    "drop": project.branches.drop,
+                }[verb](name)
+        except ConflictError:
+            told += 1  # such as deltas of a branch that has never run
+        assert inventory(root / "data") == before, (turn, verb)
+    assert told < 14, "some verbs did something"
+    for branch in Project.load(root).branches.all():
+        Project.load(root).branches.drop(branch.name)
+    assert left_of_branches(root) == []
+    assert inventory(root / "data") == before
