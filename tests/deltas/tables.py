@@ -72,7 +72,7 @@ def norm(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(norm(each) for each in value)
     if isinstance(value, dict):
-        return tuple((name, norm(each)) for name, each in value.items())
+        return tuple((name, norm(each)) for name, each in sorted(value.items()))
     return value
 
 

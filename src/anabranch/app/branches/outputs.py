@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from anabranch.app.branches import Branches
     from anabranch.app.project import Project
-    from anabranch.code.fingerprint import Fingerprint
+    from anabranch.code.parts import Fingerprint
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Pipeline, StepId
