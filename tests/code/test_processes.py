@@ -97,7 +97,7 @@ def test_python_that_a_command_runs_is_followed(line: str, name: str, old: str, 
     assert why in reasons(before, shell(line, files))
 
 
-@pytest.mark.parametrize("line", ["python run.py", "python -m run", "./run.py"])
+@pytest.mark.parametrize("line", ["python run.py", "python -u -W ignore run.py", "python -m run", "./run.py"])
 def test_python_that_a_command_runs_counts_as_code_and_not_as_text(line: str) -> None:
     formatted = {**FILES, "run.py": "# why\nimport helpers\n\nprint( helpers.tidy(1) )\n"}
     assert shell(line).digest == shell(line, formatted).digest

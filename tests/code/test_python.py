@@ -376,3 +376,39 @@ def test_an_entry_within_a_class_is_followed(entry: str) -> None:
 
     assert python(source(1), entry).impure == ()
     assert reasons(python(source(1), entry), python(source(2), entry)) == ("code of Kind changed",)
+
+
+@pytest.mark.parametrize("depth", [50, 90, 150, 200, 250, 300, 400, 600, 900, 1500, 3000])
+def test_code_of_any_depth_is_followed_or_said_to_be_too_deep(depth: int) -> None:
+    def source(value: int) -> str:
+        return f"def clean(x):\n    return {' + '.join(['x'] * depth)} + {value}\n"
+
+    before, after = python(source(1)), python(source(2))
+    assert before.impure == after.impure
+    if before.impure:
+        assert before.impure == ("flights.py is nested too deeply to be followed",)
+    else:
+        assert reasons(before, after) == ("code of clean() changed",)
+
+
+def test_a_name_that_was_not_imported_is_not_taken_from_a_module_that_has_it() -> None:
+    def files(value: int) -> dict[str, str]:
+        lib = f"def f(x):\n    return 1\ndef max(x):\n    return {value}\n"
+        return {"flights.py": "from lib import f\ndef clean(x):\n    return max(f(x))\n", "lib.py": lib}
+
+    assert python(files(1)).digest == python(files(2)).digest
+
+
+def test_a_library_behind_a_star_in_another_module_counts() -> None:
+    files = {
+        "flights.py": "from lib import col\ndef clean(x):\n    return col(x)\n",
+        "lib.py": "from polars import *\n",
+    }
+    assert dict(python(files).parts)["library polars"] == "1.0"
+    assert python(files).impure == ()
+
+
+@pytest.mark.parametrize("folder", ["yaml", "polars", "json"])
+def test_a_folder_without_modules_is_no_package(folder: str) -> None:
+    source = f"import {folder}\ndef clean(x):\n    return {folder}.load(x)\n"
+    assert python({"flights.py": source}).parts == python({"flights.py": source, f"{folder}/a.txt": ""}).parts

@@ -140,6 +140,8 @@ def test_a_query_that_may_differ_each_time_is_random(query: str, why: str) -> No
     [
         "SELECT a FROM legs -- FROM 'a.csv', now()",
         "SELECT 'now()', 'read_csv(1)' FROM legs WHERE a = 'x.csv'",
+        "SELECT a FROM legs GROUP BY a, 'x.csv'",
+        "SELECT a FROM legs, planes WHERE b = 1 ORDER BY 'x.csv', 'y.csv'",
         "SELECT a FROM legs WHERE b IN ('a.csv', 'b.csv')",
         'SELECT "current_date", "now" FROM legs',
         "SELECT now, random FROM legs",

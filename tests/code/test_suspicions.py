@@ -89,6 +89,7 @@ def test_what_only_looks_like_it_is_not_told(before: str, use: str) -> None:
         ("import requests", "def clean(x):\n    return x\ndef other(x):\n    return requests.get(x)\n"),
         ("import requests", "def clean(requests):\n    return requests.get(1)\n"),
         ("import requests", "def clean(x: requests.session) -> requests.session:\n    return x\n"),
+        ("import requests", "def clean(x):\n    y: requests.session = x\n    return y\n"),
         ("", "def clean(x):\n    random = x\n    return random.choice(x)\n"),
         ("class time:\n    def time(): return 1", "def clean(x):\n    return time.time()\n"),
         ("import os", "def clean(x):\n    os.environ['TZ'] = 'UTC'\n    del os.environ['TZ']\n    return x\n"),
