@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,17 +24,20 @@ def binary(name: str) -> str | None:
 
 
 @contextmanager
-def serving(folder: Path) -> Generator[str]:
+def serving() -> Generator[str]:
     """Run a server; give its connection string."""
-    data, port = folder / "pg", free_port()
-    data.mkdir()
     who = pwd.getpwnam("postgres" if _has("postgres") else "nobody") if os.geteuid() == 0 else None
-    if who is not None:  # Postgres refuses to run as root
-        os.chown(data, who.pw_uid, who.pw_gid)
-        for parent in folder.resolve().parents:
-            if parent.stat().st_mode & 0o001 == 0 and str(parent).startswith("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o001)
-        folder.chmod(0o755)
+    # pytest's own folders are root's alone, and Postgres refuses to run as root.
+    with tempfile.TemporaryDirectory(prefix="anabranch-postgres-", ignore_cleanup_errors=True) as name:
+        if who is not None:
+            os.chown(name, who.pw_uid, who.pw_gid)
+        with _server(Path(name), who) as told:
+            yield told
+
+
+@contextmanager
+def _server(data: Path, who: pwd.struct_passwd | None) -> Generator[str]:
+    port = free_port()
 
     def run(*command: str) -> None:
         subprocess.run(

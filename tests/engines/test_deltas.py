@@ -88,13 +88,13 @@ def test_spark_finds_what_duckdb_finds(spark: Any, before: list[Any], after: lis
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
+def postgres() -> Generator[Any]:
     """A connection to a server of this module."""
     if binary("initdb") is None or binary("pg_ctl") is None:
         pytest.skip("Postgres is not installed")
     import psycopg
 
-    with serving(tmp_path_factory.mktemp("postgres")) as told, psycopg.connect(told, autocommit=True) as connection:
+    with serving() as told, psycopg.connect(told, autocommit=True) as connection:
         yield connection
 
 

@@ -57,5 +57,5 @@ class Engine(Protocol):
         ...
 
     def forget(self, name: str) -> None:
-        """Drop a temporary table."""
+        """Drop a temporary table, if it is there."""
         ...

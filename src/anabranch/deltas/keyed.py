@@ -89,7 +89,7 @@ class Keyed(ByKey):
         """Return a row for each pair of rows that differ, and one for all that are the same."""
         a, b = self._side(self.columns.before, "a", groups), self._side(self.columns.after, "b", groups)
         keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in self.names]
-        joined = a.outer_join(b, matching(keys, self.dialect))
+        joined = a.outer_join(b, matching(keys, self.dialect, full=True))
         ina, inb = (joined[name].fill_null(False) for name in ("a_in", "b_in"))  # noqa: FBT003 - a value of the query
         differ = {
             f"d{i}": ina & inb & ~self._alike(joined, i, group).fill_null(False)  # noqa: FBT003

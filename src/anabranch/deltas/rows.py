@@ -49,11 +49,13 @@ def digest(values: Sequence[Any], dialect: Dialect) -> list[Any]:
     return [hash_function(dialect.hash, kinds)(*told)]
 
 
-def matching(keys: Iterable[tuple[Any, Any]], dialect: Dialect, *, nullable: bool = True) -> list[Any]:
+def matching(
+    keys: Iterable[tuple[Any, Any]], dialect: Dialect, *, nullable: bool = True, full: bool = False
+) -> list[Any]:
     """Return the conditions on which two keys are one; null, where there may be any, is like any other value."""
     if not nullable:
         return [x == y for x, y in keys]
-    if dialect.null_safe_joins:
+    if dialect.null_safe_joins or not full:
         return [x.identical_to(y) for x, y in keys]
     return [
         condition

@@ -46,7 +46,7 @@ class DuckdbEngine:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
 
     def forget(self, name: str) -> None:
-        """Drop a temporary table."""
+        """Drop a temporary table, if it is there."""
         self._db.execute(f"DROP TABLE IF EXISTS {_quote(name)}")
 
 

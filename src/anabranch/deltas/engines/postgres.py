@@ -49,14 +49,14 @@ class PostgresEngine:
         self._connection.execute(f"CREATE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
 
     def forget(self, name: str) -> None:
-        """Drop a temporary table."""
+        """Drop a temporary table, if it is there."""
         self._connection.execute(f"DROP TABLE IF EXISTS {_quote(name)}")
 
 
 def _sql(expression: Table) -> str:
     import ibis
 
-    return str(ibis.to_sql(expression, dialect="postgres", pretty=False)).replace("%", "%%")
+    return str(ibis.to_sql(expression, dialect="postgres", pretty=False))
 
 
 def _quote(name: str) -> str:

@@ -22,6 +22,7 @@ class SparkEngine:
     def __init__(self, session: Any) -> None:
         """Use a session that sees the tables."""
         self._session = session
+        self._kept: dict[str, Any] = {}
 
     def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
         """Return the columns of a table or view."""
@@ -42,13 +43,17 @@ class SparkEngine:
 
     def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression: Spark computes them once, and holds them in memory or on disk."""
+        self.forget(name)
         frame = self._session.sql(_sql(expression)).persist()
         frame.createOrReplaceTempView(name)
+        self._kept[name] = frame
 
     def forget(self, name: str) -> None:
-        """Drop a temporary table."""
-        self._session.table(name).unpersist()
-        self._session.catalog.dropTempView(name)
+        """Drop a temporary table, if it is there."""
+        frame = self._kept.pop(name, None)
+        if frame is not None:
+            self._session.catalog.dropTempView(name)
+            frame.unpersist()
 
 
 def _sql(expression: Table) -> str:
