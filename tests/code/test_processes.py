@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.code.trees import of
+from tests.code.trees import LIBRARIES, Files, of
 
-from anabranch.code.fingerprint import Fingerprint, reasons
+from anabranch.code.fingerprint import Fingerprint, Fingerprints, reasons
 from anabranch.model.call import ContainerCall, DbtCall, NativeCall, ShellCall, SparkCall
+from anabranch.model.pipeline import Pipeline, Step, StepId
 
 FILES: dict[str, str | bytes] = {
     "run.py": "import helpers\nprint(helpers.tidy(1))\n",
@@ -190,6 +191,13 @@ def test_a_shell_script_is_looked_at_as_its_line_would_be() -> None:
     assert found.impure == ("runs curl, which reaches outside of its ports",)
     assert found.random == ("runs date",)
     assert shell("awk -f awk/tidy.awk", changed("awk/tidy.awk", "$1", "rand()")).random == ("uses rand",)
+
+
+def test_a_shell_script_is_looked_at_for_every_step_that_runs_it() -> None:
+    steps = [Step(StepId(name), ShellCall(("./run.sh", name))) for name in "ab"]
+    prints = Fingerprints(Files(FILES), LIBRARIES)
+    found = [prints.of(Pipeline("p", tuple(steps)), step) for step in steps]
+    assert all("file awk/tidy.awk" in dict(each.parts) for each in found)
 
 
 def test_a_script_is_suspected_as_a_function_is_but_its_arguments_are_its_ports() -> None:

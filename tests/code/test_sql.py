@@ -74,6 +74,11 @@ def test_case_of_unreserved_keywords_does_not_count_where_they_are_keywords() ->
     assert sql(one).digest == sql(one.lower()).digest
 
 
+def test_a_type_in_a_cast_is_a_keyword_and_a_name_after_it_is_not() -> None:
+    assert sql("SELECT CAST(a AS INTEGER) AS day").digest == sql("select cast(a as integer) as day").digest
+    assert sql("SELECT CAST(a AS INTEGER) AS day").digest != sql("SELECT CAST(a AS INTEGER) AS Day").digest
+
+
 def test_a_file_counts_as_its_query_does() -> None:
     def file(text: str) -> dict[str, str | bytes]:
         return {"sql/x.sql": text}
