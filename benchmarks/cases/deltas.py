@@ -17,7 +17,7 @@ MAKE = """
 import duckdb, sys
 rows, folder = int(sys.argv[1]), sys.argv[2]
 db = duckdb.connect()
-db.execute("SET preserve_insertion_order = false; SET memory_limit = '1GB'")
+db.execute("SET preserve_insertion_order = false; SET memory_limit = '1GB'; SET enable_progress_bar = false")
 columns = '''i AS id, (hash(i) % 1000000)::INTEGER AS a, (hash(i + 1) % 1000)::DOUBLE / 7 AS b,
  'name-' || (hash(i + 2) % 100000) AS c, DATE '2020-01-01' + (hash(i + 3) % 2000)::INTEGER AS d,
  TIMESTAMP '2020-01-01' + INTERVAL (hash(i + 4) % 100000000) SECOND AS e, (hash(i + 5) % 100000)::DECIMAL(12,2) / 4 AS f,

@@ -56,6 +56,7 @@ def connect(scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
         config["temp_directory"] = str(scratch)
     db = duckdb.connect(":memory:", config=config)
     db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET enable_progress_bar = false")  # it would stand in the middle of what we print
     return db
 
 

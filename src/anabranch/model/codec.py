@@ -133,12 +133,14 @@ def _find_decoder(kind: Any) -> Callable[[Any], Any]:
         members = {str(member.__name__): member for member in arguments if _is_record(member)}
         if not members:
             return lambda data: data
-        only = next(iter(members.values())) if len(members) == 1 else None
+        decoders: dict[str, Callable[[Any], Any]] = {}
 
         def union(data: Any) -> Any:
             if data is None:
                 return None
-            return _decoder(only or members[data["is"]])(data)
+            if not decoders:
+                decoders.update((name, _decoder(member)) for name, member in members.items())
+            return decoders[data["is"] if len(members) > 1 else next(iter(members))](data)
 
         return union
     if origin is tuple and arguments[-1] is Ellipsis:
@@ -161,11 +163,12 @@ _decoder: Callable[[Any], Callable[[Any], Any]] = cache(_find_decoder)
 
 
 def _record_decoder(kind: type) -> Callable[[Any], Any]:
-    hints: dict[str, Any] = {}
+    fields: dict[str, Callable[[Any], Any]] = {}
 
     def record(data: dict[str, Any]) -> Any:
-        if not hints:  # on first use, because types refer to each other
-            hints.update(typing.get_type_hints(kind, {**_NAMESPACE, **vars(typing)}))
-        return kind(**{name: _decoder(hints[name])(value) for name, value in data.items() if name != "is"})
+        if not fields:  # on first use, because types refer to each other
+            hints = typing.get_type_hints(kind, {**_NAMESPACE, **vars(typing)})
+            fields.update((name, _decoder(hint)) for name, hint in hints.items())
+        return kind(**{name: fields[name](value) for name, value in data.items() if name != "is"})
 
     return record
