@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -77,6 +79,34 @@ def test_values_of_sensitive_columns_never_appear(before: list[Any], after: list
     assert "SECRET" not in repr(found)
     keyed = delta((KINDS, secret), (KINDS, other), ("t",), sensitive={"t"}, profile=True)
     assert "SECRET" not in repr(keyed)
+
+
+@some
+@given(before=rows, after=rows, key=st.sampled_from([("k",), ("f", "a"), ("s",), ()]))
+def test_a_delta_is_json_whatever_is_in_the_tables(before: list[Any], after: list[Any], key: tuple[str, ...]) -> None:
+    """Nothing but text, numbers, truth and null; no NaN."""
+    found = delta((KINDS, before), (KINDS, after), key, profile=True)
+    told = json.loads(json.dumps(asdict(found), allow_nan=False))
+    assert told["same"] == found.same
+
+
+@some
+@given(
+    secrets=st.lists(st.uuids(), min_size=4, max_size=12, unique=True),
+    shape=st.sampled_from(["'{}'", "['{}']", "{{'x': '{}'}}", "MAP {{'{}': 1}}", "'{}'::UUID", "'{}'::BLOB"]),
+    key=st.sampled_from([("k",), ("v",), ("k", "v"), ()]),
+)
+def test_secrets_never_leave_a_sensitive_column(secrets: list[Any], shape: str, key: tuple[str, ...]) -> None:
+    """Of any shape: not as a value, a row, a key that repeats, a bound or a type; while all is counted."""
+    half = len(secrets) // 2
+    sides = [
+        " UNION ALL ".join(f"SELECT {i // 2} AS k, {shape.format(each)} AS v" for i, each in enumerate(some_of_them))
+        for some_of_them in (secrets[:half], secrets[half:])
+    ]
+    found = queries(*sides, key, sensitive={"V"}, profile=True)
+    told = json.dumps(asdict(found)).lower()
+    assert not [each for each in secrets if str(each) in told or each.hex in told]
+    assert found.changed + found.removed == half
 
 
 def test_examples_show_the_key_and_both_values() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.deltas.columns import Columns, named, pair_columns, without_values
+from anabranch.deltas.histogram import histograms
 from anabranch.deltas.keyed import Keyed
-from anabranch.deltas.profile import histogram, profiles
+from anabranch.deltas.profile import profiles
 from anabranch.deltas.repeated import Repeated
 from anabranch.deltas.text import HIDDEN, text
 from anabranch.deltas.unkeyed import Unkeyed
@@ -199,8 +200,8 @@ def _profiled(
     drawn = [n for n in names if small and told[n].status is Status.CHANGED and n.casefold() not in options.sensitive][
         :DRAWN
     ]
-    for name in drawn:
-        found[name] = replace(found[name], histogram=histogram(engine, columns.before, columns.after, name))
+    for name, buckets in histograms(engine, columns.before, columns.after, drawn).items():
+        found[name] = replace(found[name], histogram=buckets)
     return found
 
 

@@ -40,7 +40,7 @@ def common(a: Kind, b: Kind) -> Kind | str | None:
     """Return the type as which two types are compared; None when they cannot be."""
     a, b = a.copy(nullable=True), b.copy(nullable=True)
     if a == b:
-        return a
+        return dt.string if a.is_json() else a
     if isinstance(a, dt.Null) or isinstance(b, dt.Null):
         return b if isinstance(a, dt.Null) else a
     if a.is_numeric() and b.is_numeric():
@@ -80,6 +80,8 @@ def _common_number(a: Any, b: Any) -> Kind | str | None:
         return dt.float64 if other.is_decimal() and digits <= _EXACT_IN_DOUBLE else None
     if a.is_boolean() or b.is_boolean():
         return None
+    if any(each.is_decimal() and each.precision is None for each in (a, b)):
+        return dt.Decimal()
     return _common_decimal(_as_decimal(a), _as_decimal(b))
 
 
@@ -206,8 +208,6 @@ def comparable(kind: Kind | str, dialect: Dialect) -> str:
         return ""
     if isinstance(kind, dt.Map) and not dialect.entries:
         return f"{dialect.name} cannot compare maps"
-    if isinstance(kind, dt.JSON) and dialect.name == "postgres":
-        return "postgres cannot compare json: store it as text or jsonb"
     if isinstance(kind, dt.Array | dt.Map | Kind):
         inner = kind.types if isinstance(kind, dt.Struct) else [getattr(kind, "value_type", kind)]
         return next(filter(None, (comparable(each, dialect) for each in inner)), "")

@@ -105,7 +105,7 @@ class Keyed(ByKey):
             "same",
             *differ,
             nokey=ibis.or_(*(value.isnull() for value in key.values())),
-            **{name: ibis.ifelse(flagged.same, ibis.null(value.type()), value) for name, value in key.items()},
+            **{name: ibis.ifelse(flagged.same, ibis.null(), value) for name, value in key.items()},
         )
         return kept.group_by([*self.names, "ina", "inb", "same", "nokey", *differ]).aggregate(n=kept.count())
 

@@ -1,4 +1,4 @@
-"""Columns in numbers: nulls, distinct values, least, greatest and mean value, and a small histogram."""
+"""Columns in numbers: nulls, distinct values, least, greatest and mean value."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.deltas.rows import CHUNK, shown
 from anabranch.deltas.text import text
-from anabranch.model.delta import Bucket, Profile
+from anabranch.model.delta import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from anabranch.deltas.engine import Engine
     from anabranch.deltas.untyped import Table
-
-BUCKETS = 10
-SECONDS_OF_A_DAY = 86_400.0
 
 
 def profiles(engine: Engine, table: Table, names: Sequence[str], sensitive: Collection[str]) -> dict[str, Profile]:
@@ -44,46 +41,6 @@ def profiles(engine: Engine, table: Table, names: Sequence[str], sensitive: Coll
                 int(row[f"n{i}"] or 0), None if distinct is None else int(distinct), least, most, mean
             )
     return found
-
-
-def histogram(engine: Engine, before: Table, after: Table, name: str) -> tuple[Bucket, ...]:
-    """Return how the numbers of a column are spread on both sides, in shared buckets; none where they are all alike."""
-    sides = [_numbers(table, name) for table in (before, after)]
-    if any(side is None for side in sides):
-        return ()
-    bounds = [engine.rows(side.aggregate(low=side.x.min(), high=side.x.max()))[0] for side in sides if side is not None]
-    lows = [float(row["low"]) for row in bounds if row["low"] is not None]
-    highs = [float(row["high"]) for row in bounds if row["high"] is not None]
-    if not lows or min(lows) == max(highs):
-        return ()
-    low, width = min(lows), (max(highs) - min(lows)) / BUCKETS
-    if width <= 0 or not math.isfinite(width):
-        return ()
-    counts = [_counted(engine, side, low, width) for side in sides if side is not None]
-    return tuple(Bucket(low + i * width, counts[0].get(i, 0), counts[1].get(i, 0)) for i in range(BUCKETS))
-
-
-def _counted(engine: Engine, side: Table, low: float, width: float) -> dict[int, int]:
-    bucket = ((side.x - low) / width).floor().cast("int64").clip(0, BUCKETS - 1)
-    placed = side.select(b=bucket)
-    return {int(row["b"]): int(row["n"]) for row in engine.rows(placed.group_by("b").aggregate(n=placed.count()))}
-
-
-def _numbers(table: Table, name: str) -> Table | None:
-    """Return the finite numbers of a column; of times the seconds since 1970."""
-    column: Any = table[name]
-    kind = column.type()
-    if kind.is_timestamp():
-        value = column.epoch_seconds().cast("float64")
-    elif kind.is_date():
-        value = column.epoch_days().cast("float64") * SECONDS_OF_A_DAY
-    elif kind.is_numeric() and not kind.is_boolean():
-        value = column.cast("float64")
-    else:
-        return None
-    side = table.select(x=value)
-    kept = side.filter(side.x.notnull() & ~side.x.isnan() & (side.x.abs() < math.inf))
-    return kept.select("x")
 
 
 def _is_simple(kind: Any) -> bool:

@@ -57,11 +57,16 @@ def matching(
         return [x == y for x, y in keys]
     if dialect.null_safe_joins or not full:
         return [x.identical_to(y) for x, y in keys]
+    couples = [(x.cast("string"), y.cast("string")) if _has_no_filler(x.type()) else (x, y) for x, y in keys]
     return [
         condition
-        for x, y in keys
+        for x, y in couples
         for condition in (x.isnull() == y.isnull(), x.fill_null(_filler(x.type())) == y.fill_null(_filler(y.type())))
     ]
+
+
+def _has_no_filler(kind: Any) -> bool:
+    return bool(kind.is_json() or kind.is_interval() or kind.is_inet() or kind.is_macaddr() or kind.is_unknown())
 
 
 def _filler(kind: Any) -> Any:
@@ -78,6 +83,8 @@ def _filler(kind: Any) -> Any:
         return time(0)
     if kind.is_uuid():
         return UUID(int=0)
+    if kind.is_array():
+        return ibis.literal("{}").cast(kind)  # as Postgres writes an empty one, of a type that it is told
     return b"" if kind.is_binary() else ""
 
 

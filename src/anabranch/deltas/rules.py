@@ -53,7 +53,7 @@ def failed(rules: Sequence[str], deltas: Sequence[DatasetDelta]) -> tuple[str, .
         UsageError: `bad-rule`.
     """
     known = {delta.dataset: delta for delta in deltas}
-    return tuple(rule for rule in rules if _value(rule, _parsed(rule), known))
+    return tuple(rule for rule in rules if _held(rule, known))
 
 
 def validate(rules: Sequence[str]) -> None:
@@ -63,7 +63,14 @@ def validate(rules: Sequence[str]) -> None:
         UsageError: `bad-rule`.
     """
     for rule in rules:
-        _value(rule, _parsed(rule), None)
+        _held(rule, None)
+
+
+def _held(rule: str, deltas: Mapping[str, DatasetDelta] | None) -> Any:
+    try:
+        return _value(rule, _parsed(rule), deltas)
+    except RecursionError:
+        raise _bad(rule[:40] + "…", "it is too deep") from None
 
 
 def _parsed(rule: str) -> ast.expr:

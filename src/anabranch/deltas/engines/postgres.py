@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from anabranch.deltas.untyped import Kind, Table
 
 
+_NOT_COMPARABLE = frozenset({"money", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"})
+"""Types whose values Postgres cannot group; money besides, which is a number and yet none."""
+
+
 class PostgresEngine:
     """An `Engine` on a psycopg connection; rows are compared value by value, since no hash of it takes every type."""
 
     dialect = Dialect("postgres", null_safe_joins=False, nested_equal=True)
 
     def __init__(self, connection: Any) -> None:
-        """Use a connection that sees the tables."""
+        """Use a connection that sees the tables. Nothing is prepared: temporary tables change their types."""
         self._connection = connection
 
     def schema(self, table: str) -> Mapping[str, tuple[str, Kind | None]]:
@@ -31,6 +35,9 @@ class PostgresEngine:
         )
         found: dict[str, tuple[str, Kind | None]] = {}
         for name, kind in self._connection.execute(query, (_quote(table),)).fetchall():
+            if kind in _NOT_COMPARABLE:
+                found[name] = (kind, None)
+                continue
             try:
                 found[name] = (kind, PostgresType.from_string(kind))
             except Exception:  # noqa: BLE001 - sqlglot and Ibis raise several kinds for types that they do not know
@@ -39,14 +46,14 @@ class PostgresEngine:
 
     def rows(self, expression: Table) -> list[dict[str, Any]]:
         """Return all rows of an expression."""
-        cursor = self._connection.execute(_sql(expression))
+        cursor = self._connection.execute(_sql(expression), prepare=False)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def keep(self, name: str, expression: Table) -> None:
         """Keep the rows of an expression as a temporary table."""
         self.forget(name)
-        self._connection.execute(f"CREATE TEMP TABLE {_quote(name)} AS {_sql(expression)}")
+        self._connection.execute(f"CREATE TEMP TABLE {_quote(name)} AS {_sql(expression)}", prepare=False)
 
     def forget(self, name: str) -> None:
         """Drop a temporary table, if it is there."""
