@@ -44,7 +44,7 @@ def digest(values: Sequence[Any], dialect: Dialect) -> list[Any]:
         return list(values)
     told = [each for value in values for each in signature(value, value.type())]
     if dialect.hash_skips_nulls:
-        told += [value.isnull() for value in told]
+        told += [value.isnull() for value in told if type(value.op()).__name__ != "IsNull"]
     kinds = tuple(value.type().copy(nullable=True) for value in told)
     return [hash_function(dialect.hash, kinds)(*told)]
 
