@@ -87,3 +87,9 @@ def rows(root: Path, storage: Path, dataset: str) -> list[tuple[Any, ...]]:
 def dumped(value: object) -> str:
     """Return a value as text that compares."""
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def ran(root: Path) -> None:
+    """Run main, and make sure that it succeeded; what failed is told."""
+    done = Project.load(root).run("p")
+    assert done.ok, [(step.step, step.failure) for step in done.run.steps if step.failure]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.invariants.branches import graph, inventory, left_of_branches, rows, write
+from tests.invariants.branches import graph, inventory, left_of_branches, ran, rows, write
 
 from anabranch.app import Project
 from anabranch.data import disk
@@ -38,7 +38,7 @@ def killed(root: Path, after: float, *arguments: str) -> int | None:
 def changed(root: Path) -> Project:
     """Return a project whose main has run, and whose code has changed since."""
     write(root, EDGES, {})
-    Project.load(root).run("p")
+    ran(root)
     write(root, EDGES, {"s0": 5})
     return Project.load(root)
 
@@ -160,7 +160,7 @@ def test_of_two_promotions_at_once_exactly_one_wins(tmp_path: Path) -> None:
 def test_a_branch_in_use_is_not_dropped_unless_forced(tmp_path: Path) -> None:
     """`--force` stops its run first."""
     write(tmp_path, EDGES, {})
-    Project.load(tmp_path).run("p")
+    ran(tmp_path)
     text = (tmp_path / "p.yaml").read_text()
     slow = "SELECT k, CAST(count(*) AS BIGINT) AS v FROM raw_a, range(40000) a, range(40000) b GROUP BY k"
     import yaml

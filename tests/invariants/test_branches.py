@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.invariants.branches import graph, inventory, left_of_branches, rows, write
+from tests.invariants.branches import graph, inventory, left_of_branches, ran, rows, write
 
 from anabranch.app import Project
 from anabranch.app.branches.deltas import Asked
@@ -36,7 +36,7 @@ def test_a_branch_redoes_the_closure_and_nothing_else_and_equals_a_full_rerun(se
     """And main's inventory is the same before and after every verb; after the drop nothing is found."""
     edges = graph(seed)
     root = write(tmp_path / "made", edges, {})
-    Project.load(root).run("p")
+    ran(root)
     before = inventory(root / "data")
     start = random.Random(seed).choice(list(edges))
     write(root, edges, {start: 5})
@@ -101,7 +101,7 @@ def test_main_that_has_moved_on_is_stale_and_compared_by_a_control(tmp_path: Pat
     """The delta shows the change alone; what main's new input did is not in it. --rebase reads the new input."""
     edges = {"s0": ["raw_a"], "s1": ["d0"]}
     root = write(tmp_path, edges, {})
-    Project.load(root).run("p")
+    ran(root)
     (root / "data/raw/raw_a.csv").write_text("k,v\n1,100\n2,200\n")
     write(root, edges, {"s0": 5})
     project = Project.load(root)
@@ -156,7 +156,7 @@ def test_an_incremental_step_goes_on_where_main_stands(tmp_path: Path) -> None:
     (root / "p.yaml").write_text(spec.format(factor=1, form="parquet"))
     (root / "data/raw").mkdir(parents=True)
     (root / "data/raw/events.csv").write_text("id,v\n1,1\n2,2\n")
-    Project.load(root).run("p")
+    ran(root)
     (root / "data/raw/events.csv").write_text("id,v\n1,1\n2,2\n3,3\n")
     before = inventory(root / "data")
     (root / "p.yaml").write_text(spec.format(factor=10, form="parquet"))
@@ -172,7 +172,7 @@ def test_an_incremental_step_goes_on_where_main_stands(tmp_path: Path) -> None:
     assert inventory(root / "data") == before
     project.branches.promote("grow")
     assert rows(root, root / "data", "seen") == [(1, 1), (2, 2), (3, 30)]
-    Project.load(root).run("p")
+    ran(root)
     assert rows(root, root / "data", "seen") == [(1, 1), (2, 2), (3, 30)], "main's watermark went on with it"
 
 
@@ -181,7 +181,7 @@ def test_promotion_is_a_compare_and_swap_and_can_be_undone(seed: int, tmp_path: 
     """Main gets what the branch made, only if nothing changed since it was looked at; undo gives back every byte."""
     edges = graph(seed)
     root = write(tmp_path, edges, {})
-    Project.load(root).run("p")
+    ran(root)
     before = {name: rows(root, root / "data", name) for name in (f"d{i}" for i in range(len(edges)))}
     write(root, edges, {"s0": 3})
     project = Project.load(root)
@@ -209,7 +209,7 @@ def test_a_promotion_is_refused_by_what_differs(what: str, tmp_path: Path) -> No
     """It says which, changes nothing, and offers the rerun."""
     edges = {"s0": ["raw_a"], "s1": ["d0"]}
     root = write(tmp_path, edges, {})
-    Project.load(root).run("p")
+    ran(root)
     write(root, edges, {"s0": 3})
     project = Project.load(root)
     project.branches.create("go")
@@ -291,7 +291,7 @@ def test_a_sample_keeps_every_reference_and_is_never_promoted(tmp_path: Path) ->
 def test_deltas_of_a_branch_can_be_asked_for_with_a_twin_always(tmp_path: Path) -> None:
     """`--control always` runs main's code twice, and finds no noise where there is none."""
     root = write(tmp_path, {"s0": ["raw_a"]}, {})
-    Project.load(root).run("p")
+    ran(root)
     write(root, {"s0": ["raw_a"]}, {"s0": 1})
     project = Project.load(root)
     project.branches.create("fix")
@@ -306,7 +306,7 @@ def test_no_sequence_of_verbs_changes_anything_in_main(seed: int, tmp_path: Path
     """Create, run, rebase, compare, look, drop and collect, in any order, with code and inputs that change between."""
     edges, draw = graph(seed), random.Random(seed)
     root = write(tmp_path, edges, {})
-    Project.load(root).run("p")
+    ran(root)
     before = inventory(root / "data")
     told = 0
     for turn in range(14):
