@@ -33,9 +33,13 @@ def name_of(annotation: Any) -> str:
 
 
 def _polars(relation: duckdb.DuckDBPyRelation) -> Any:
+    import duckdb
     import polars as pl
 
-    return pl.DataFrame(relation)
+    try:
+        return pl.DataFrame(relation)
+    except pl.exceptions.ComputeError as error:  # what DuckDB says while it reads comes through Arrow's stream
+        raise duckdb.Error(str(error).removeprefix("got external error: ")) from None
 
 
 def _pandas(relation: duckdb.DuckDBPyRelation) -> Any:

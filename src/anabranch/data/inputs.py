@@ -15,7 +15,7 @@ from anabranch.data.objects import mirror
 from anabranch.data.storable import as_parquet
 from anabranch.model.call import PythonCall, SqlCall
 from anabranch.model.dataset import Format, Ingestion
-from anabranch.model.errors import ContractError, StepError
+from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.pipeline import DatasetInput, Rows
 from anabranch.model.run import PortStats
 from anabranch.ports import Source
@@ -255,7 +255,7 @@ class Inputs:
             before = self._signature(port)
             try:
                 result = act()
-            except (OSError, StepError):
+            except (OSError, AnabranchError):
                 if self._signature(port) == before:
                     raise
             else:

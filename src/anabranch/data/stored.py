@@ -151,9 +151,12 @@ def signature(storage: Path, spec: DatasetSpec) -> object:
     if spec.format in TABLES:
         return version(storage, spec)
     location = place(storage, spec)
-    location.stat()
+    lying = location.stat().st_ino
     found = ((path, path.stat()) for path in disk.parts(location))
-    return tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
+    files = tuple((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found)
+    if location.stat().st_ino != lying:  # a folder that is taken away while it is listed looks empty
+        raise FileNotFoundError(location)
+    return lying, files
 
 
 def digest(location: Path) -> str:
