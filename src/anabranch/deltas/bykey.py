@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from anabranch.deltas.engine import Engine
 
 
+SAME, OF_MAIN, OF_BRANCH = 0, -1, -2
+"""Kinds of pairs of rows: alike, and those whose key only one side has; above `SAME` are those that differ.
+
+One small number, because rows are grouped by it: by a column for each of what it says, that takes a third longer.
+"""
+
+
 class ByKey:
     """Two tables and their common key.
 
@@ -51,14 +58,14 @@ class ByKey:
         return before, after
 
     def pairs(self) -> Table:
-        """Return what is kept of the rows' match: keys, who has them (`ina`, `inb`), and whether all is the `same`."""
+        """Return what is kept of the rows' match: keys, and the `kind` of each pair."""
         kinds = {name: value.type() for name, value in self.named_keys(self.columns.before).items()}
-        return ibis.table(kinds | dict.fromkeys(["ina", "inb", "same"], "boolean"), name=PAIRS)
+        return ibis.table(kinds | {"kind": "int64"}, name=PAIRS)
 
     def gather(self) -> None:
         """Keep the rows of keys that both sides have and that differ, with those columns that may."""
         pairs = self.pairs()
-        differing = pairs.filter(pairs.ina & pairs.inb & ~pairs.same)
+        differing = pairs.filter(pairs.kind > SAME)
         for table, name in ((self.columns.before, BEFORE), (self.columns.after, AFTER)):
             self.engine.keep(name, self._of(table, differing).select(self._wanted()))
 
@@ -80,8 +87,7 @@ class ByKey:
     def rows_of_one_side(self, *, main: bool, count: int) -> list[dict[str, Any]]:
         """Return some rows whose key only one side has, ordered by key."""
         pairs = self.pairs()
-        only = pairs.filter((pairs.ina & ~pairs.inb) if main else (pairs.inb & ~pairs.ina))
-        some = only.order_by(self.names).limit(count)
+        some = pairs.filter(pairs.kind == (OF_MAIN if main else OF_BRANCH)).order_by(self.names).limit(count)
         found = self._of(self.columns.before if main else self.columns.after, some)
         found = found.order_by(self.keys(found)).limit(count)
         return self.engine.rows(found.select(**{name: shown(found[name]) for name in found.columns}))

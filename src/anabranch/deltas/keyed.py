@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.bykey import ByKey
+from anabranch.deltas.bykey import OF_BRANCH, OF_MAIN, SAME, ByKey
 from anabranch.deltas.rows import CHUNK, PAIRS, Counts, digest, matching, shown
 from anabranch.deltas.untyped import Table, ibis
 
@@ -20,9 +20,26 @@ if TYPE_CHECKING:
 GROUPS = 4
 """Groups of columns that have a hash of their own: more take more memory, and spare little."""
 
+SAME_WITHOUT_KEY = -3
+"""The kind of rows that are alike, and whose key is null in part."""
+ALIKE = frozenset({SAME, SAME_WITHOUT_KEY})
+
 _FEW_PAIRS = 10**8
 """Pairs of rows that are joined without a look at how often keys repeat."""
 _BUCKETS = 2**14
+_BITS = 60
+
+
+def _bit(group: int) -> int:
+    """Return what stands for a group in the kind of a pair that differs in it; the last groups share one bit."""
+    return 1 << min(group, _BITS)
+
+
+def _is_long(pair: Pair) -> bool:
+    """Return whether values of a column have no fixed size."""
+    return isinstance(pair.kind, str) or not (
+        pair.kind.is_numeric() or pair.kind.is_temporal() or pair.kind.is_boolean()
+    )
 
 
 class Keyed(ByKey):
@@ -34,21 +51,21 @@ class Keyed(ByKey):
         if before * after > _FEW_PAIRS and self._crowded(before):
             return None
         groups = self._groups()
-        marks = [f"d{i}" for i in range(len(groups))]
         self.engine.keep(PAIRS, self._matched(groups))
-        found = self.engine.rows(self._summary(marks))
-        both = [row for row in found if row["ina"] and row["inb"]]
-        shared, same = (sum(int(row["n"]) for row in rows) for rows in (both, [row for row in both if row["same"]]))
-        removed, added = (sum(int(row["n"]) for row in found if not row[side]) for side in ("inb", "ina"))
-        repeated = any(row["more"] for row in found if not (row["ina"] and row["inb"]))
-        if repeated or shared + removed != before or shared + added != after:
+        found = self.engine.rows(self._summary())
+        of = {row["kind"]: int(row["n"]) for row in found}
+        same = of.get(SAME, 0) + of.get(SAME_WITHOUT_KEY, 0)
+        changed = sum(n for kind, n in of.items() if kind > SAME)
+        removed, added = of.get(OF_MAIN, 0), of.get(OF_BRANCH, 0)
+        repeated = any(row["more"] for row in found if row["kind"] in {OF_MAIN, OF_BRANCH})
+        if repeated or same + changed + removed != before or same + changed + added != after:
             return None
-        self.nullable = any(row["nulls"] for row in found)
+        self.nullable = SAME_WITHOUT_KEY in of or any(row["nulls"] for row in found if row["kind"] not in ALIKE)
         self.rest = [
-            pair for mark, group in zip(marks, groups, strict=True) for pair in group if any(row[mark] for row in both)
+            pair for i, group in enumerate(groups) for pair in group if any(k > SAME and k & _bit(i) for k in of)
         ]
         nulls = self.nulls() if self.nullable else (0, 0)
-        return Counts(before, after, same, shared - same, added, removed, nulls=nulls)
+        return Counts(before, after, same, changed, added, removed, nulls=nulls)
 
     def _crowded(self, rows: int) -> bool:
         """Return whether keys of main repeat so often that a join on them may have far more pairs than rows.
@@ -71,7 +88,8 @@ class Keyed(ByKey):
 
     def _groups(self) -> list[list[Pair]]:
         """Return the columns besides the key, in groups of which the join tells apart whether they differ."""
-        exact = [pair for pair in self.rest if not pair.tolerance]
+        # Columns that are dear to read stand together, so that they are read again only if one of them differs.
+        exact = sorted((pair for pair in self.rest if not pair.tolerance), key=_is_long)
         size = max(1, -(-len(exact) // GROUPS))
         groups = [exact[start : start + size] for start in range(0, len(exact), size)]
         return groups + [[pair] for pair in self.rest if pair.tolerance]
@@ -91,23 +109,22 @@ class Keyed(ByKey):
         keys = [(a[f"a_{name}"], b[f"b_{name}"]) for name in self.names]
         joined = a.outer_join(b, matching(keys, self.dialect, full=True))
         ina, inb = (joined[name].fill_null(False) for name in ("a_in", "b_in"))  # noqa: FBT003 - a value of the query
-        differ = {
-            f"d{i}": ina & inb & ~self._alike(joined, i, group).fill_null(False)  # noqa: FBT003
-            for i, group in enumerate(groups)
-        }
-        flagged = joined.mutate(ina=ina, inb=inb, **differ)
-        flagged = flagged.mutate(same=ibis.and_(flagged.ina, flagged.inb, *(~flagged[mark] for mark in differ)))
+        key = {name: ibis.ifelse(ina, joined[f"a_{name}"], joined[f"b_{name}"]) for name in self.names}
+        missing = ibis.or_(*(value.isnull() for value in key.values()))
+        shares: dict[int, list[Any]] = {}
+        for i, group in enumerate(groups):
+            shares.setdefault(_bit(i), []).append(~self._alike(joined, i, group).fill_null(False))  # noqa: FBT003
+        bits = [ibis.ifelse(ibis.or_(*differ), bit, 0) for bit, differ in shares.items()]
+        differing = sum(bits, ibis.literal(0)).cast("int64")
+        kind = ibis.cases((~inb, OF_MAIN), (~ina, OF_BRANCH), else_=differing).cast("int64")
+        flagged = joined.select(**key, missing=missing, kind=kind)
         # Rows that are the same fall into one group, so only what differs takes memory.
-        key = {name: ibis.ifelse(flagged.ina, flagged[f"a_{name}"], flagged[f"b_{name}"]) for name in self.names}
+        same = flagged.kind == SAME
         kept = flagged.select(
-            "ina",
-            "inb",
-            "same",
-            *differ,
-            nokey=ibis.or_(*(value.isnull() for value in key.values())),
-            **{name: ibis.ifelse(flagged.same, ibis.null(), value) for name, value in key.items()},
+            kind=ibis.ifelse(same & flagged.missing, SAME_WITHOUT_KEY, flagged.kind).cast("int64"),
+            **{name: ibis.ifelse(same, ibis.null(), flagged[name]) for name in self.names},
         )
-        return kept.group_by([*self.names, "ina", "inb", "same", "nokey", *differ]).aggregate(n=kept.count())
+        return kept.group_by([*self.names, "kind"]).aggregate(n=kept.count())
 
     def _alike(self, joined: Table, i: int, group: Sequence[Pair]) -> Any:
         names = [name.removeprefix("a_") for name in joined.columns if name.startswith(f"a_d{i}_")]
@@ -115,12 +132,11 @@ class Keyed(ByKey):
             return group[0].alike(joined[f"a_{names[0]}"], joined[f"b_{names[0]}"])
         return ibis.and_(*(joined[f"a_{name}"].identical_to(joined[f"b_{name}"]) for name in names))
 
-    def _summary(self, marks: Sequence[str]) -> Table:
-        kinds = dict(self.pairs().schema().items()) | dict.fromkeys(["nokey", *marks], "boolean") | {"n": "int64"}
-        kept = ibis.table(kinds, name=PAIRS)
-        more, missing = ibis.ifelse(kept.n > 1, 1, 0), ibis.ifelse(kept.nokey, 1, 0)
-        groups = kept.group_by(["ina", "inb", "same", *marks])
-        return groups.aggregate(n=kept.n.sum(), more=more.sum(), nulls=missing.sum())
+    def _summary(self) -> Table:
+        kept = ibis.table(dict(self.pairs().schema().items()) | {"n": "int64"}, name=PAIRS)
+        more = ibis.ifelse(kept.n > 1, 1, 0)
+        missing = ibis.ifelse(ibis.or_(*(kept[name].isnull() for name in self.names)), 1, 0)
+        return kept.group_by("kind").aggregate(n=kept.n.sum(), more=more.sum(), nulls=missing.sum())
 
     def cells(self) -> dict[str, int]:
         """Return how many cells of each column that may differ do, among the rows gathered."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anabranch.deltas.bykey import ByKey
+from anabranch.deltas.bykey import OF_BRANCH, OF_MAIN, SAME, ByKey
 from anabranch.deltas.rows import PAIRS, Counts, digest, text_of
 from anabranch.deltas.untyped import Table, ibis
 
@@ -50,8 +50,9 @@ class Repeated(ByKey):
         counted = counted.mutate(alike=ibis.least(counted.x, counted.y))
         sums = {name: counted[name].sum().cast("int64") for name in ("x", "y", "alike")}
         keys = counted.group_by(self.names).aggregate(**sums)
-        keys = keys.mutate(ina=keys.x > 0, inb=keys.y > 0, same=(keys.x == keys.alike) & (keys.y == keys.alike))
-        return keys.filter(~keys.same | (keys.x > 1) | (keys.y > 1))
+        same = (keys.x == keys.alike) & (keys.y == keys.alike)
+        kind = ibis.cases((same, SAME), (keys.y == 0, OF_MAIN), (keys.x == 0, OF_BRANCH), else_=1).cast("int64")
+        return keys.mutate(kind=kind).filter(~same | (keys.x > 1) | (keys.y > 1))
 
     def cells(self) -> dict[str, int]:
         """Return how many values of each column differ, where each key has two multisets of values."""
