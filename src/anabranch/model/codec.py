@@ -132,7 +132,7 @@ def _find_decoder(kind: Any) -> Callable[[Any], Any]:
     if origin in {types.UnionType, typing.Union}:
         members = {str(member.__name__): member for member in arguments if _is_record(member)}
         if not members:
-            return lambda data: data
+            return _as_it_is
         decoders: dict[str, Callable[[Any], Any]] = {}
 
         def union(data: Any) -> Any:
@@ -144,15 +144,19 @@ def _find_decoder(kind: Any) -> Callable[[Any], Any]:
 
         return union
     if origin is tuple and arguments[-1] is Ellipsis:
-        item = arguments[0]
-        return lambda data: tuple(map(_decoder(item), data))
+        item = _decoder(arguments[0])
+        return tuple if item is _as_it_is else lambda data: tuple(map(item, data))
     if origin is tuple:
         return lambda data: tuple(_decoder(part)(value) for part, value in zip(arguments, data, strict=True))
     if _is_record(kind):
         return _record_decoder(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
-    return lambda data: data
+    return _as_it_is
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def _is_record(kind: Any) -> bool:
@@ -163,12 +167,15 @@ _decoder: Callable[[Any], Callable[[Any], Any]] = cache(_find_decoder)
 
 
 def _record_decoder(kind: type) -> Callable[[Any], Any]:
-    fields: dict[str, Callable[[Any], Any]] = {}
+    fields: dict[str, Callable[[Any], Any] | None] = {"is": None}  # None for what is as it is written
 
     def record(data: dict[str, Any]) -> Any:
-        if not fields:  # on first use, because types refer to each other
+        if len(fields) == 1:  # on first use, because types refer to each other
             hints = typing.get_type_hints(kind, {**_NAMESPACE, **vars(typing)})
-            fields.update((name, _decoder(hint)) for name, hint in hints.items())
-        return kind(**{name: fields[name](value) for name, value in data.items() if name != "is"})
+            found = {name: _decoder(hint) for name, hint in hints.items()}
+            fields.update((name, None if act is _as_it_is else act) for name, act in found.items())
+        given = {name: value if (act := fields[name]) is None else act(value) for name, value in data.items()}
+        given.pop("is", None)
+        return kind(**given)
 
     return record
