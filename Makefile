@@ -20,6 +20,7 @@ env:  ## Make .venv, with all that developing anabranch needs
 test: env  ## Install what the tests need, and run all of them, with coverage
 	@$(PYTHON) tools/bootstrap.py dbt
 	@$(PYTHON) tools/bootstrap.py emulators
+	@$(PYTHON) tools/bootstrap.py airflow
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 lint: style types imports  ## Check style, types and the direction of imports; `make -k lint` shows all at once

@@ -1,6 +1,6 @@
 """Make one of the project's environments from its lock file, with nothing but Python's standard library.
 
-    python3 tools/bootstrap.py {base,local,dev,dbt,docs,bench,emulators} [--installer auto|uv|pip]
+    python3 tools/bootstrap.py {base,local,dev,dbt,docs,bench,emulators,airflow} [--installer auto|uv|pip]
 
 uv installs when it is on PATH; else pip puts uv into the environment; where neither works, pip installs by
 itself. Every package is checked against the hashes in `requirements/`. A stamp in the environment holds the
@@ -47,6 +47,7 @@ ENVIRONMENTS = {
     "docs": Environment(".venv-docs"),
     "bench": Environment(".venv-bench"),
     "emulators": Environment(".venv-emulators"),
+    "airflow": Environment(".venv-airflow"),
 }
 
 

@@ -20,11 +20,11 @@ group() {
     echo "requirements/$name.txt: $(grep -c == "requirements/$name.txt") packages"
 }
 
-compile dev --extra local --extra objects --extra pandas --extra delta --extra iceberg --extra spark --group dev
+compile dev --extra local --extra objects --extra airflow --extra pandas --extra delta --extra iceberg --extra spark --group dev
 compile local --extra local --constraint requirements/dev.txt
 compile base --constraint requirements/dev.txt
 compile dbt --extra dbt
-for name in docs bench emulators build uv; do group "$name"; done
+for name in docs bench emulators airflow build uv; do group "$name"; done
 
 if grep -nE '://|^-|/[a-z]+/[a-z]+' requirements/*.txt; then
     echo "error: a lock file names an address or a path: see the lines above" >&2

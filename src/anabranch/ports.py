@@ -2,6 +2,7 @@
 
 files  --Frontend-->  Pipeline  --check-->  diagnostics
 Pipeline --runner--> Tasks --Workers--> Outcomes --RunStore--> events --Reporter--> screen
+Pipeline --compile--> Resources --plan--> changes --apply--> Platform, StateStore
 in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.commit--> published datasets
 """
 
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline
+    from anabranch.model.resource import Address, Applied, Live, Resource
     from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
     from anabranch.model.task import Task
 
@@ -239,6 +242,83 @@ class BranchStore(Protocol):
 
     def delete(self, name: str) -> None:
         """Forget a branch."""
+        ...
+
+
+class Files(Protocol):
+    """A folder of small files that is written from here and read elsewhere: local, or in an object store."""
+
+    def list(self, below: str) -> Sequence[str]:
+        """Return the names of the files in a folder and below it, sorted; none where there is no such folder."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; None when it is not there."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, so that a reader finds it whole or not at all."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a file; it may be gone already."""
+        ...
+
+
+class Platform(Protocol):
+    """What resources are made on. Each call that changes something is one remote call."""
+
+    def live(self, resources: Iterable[Resource]) -> Mapping[Address, Live]:
+        """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
+        ...
+
+    def create(self, resource: Resource) -> None:
+        """Make a resource, marked as the deployment's."""
+        ...
+
+    def update(self, resource: Resource, live: Live) -> None:
+        """Make of what is there what should be."""
+        ...
+
+    def delete(self, live: Live) -> None:
+        """Delete what is there; it may be gone already."""
+        ...
+
+
+class StateStore(Protocol):
+    """What `apply` remembers of one namespace of an environment. Whoever writes holds the lock."""
+
+    @property
+    def serial(self) -> int:
+        """How often the state was written."""
+        ...
+
+    def applied(self) -> Mapping[Address, Applied]:
+        """Return what was made, as it was left."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the state's lock.
+
+        Raises:
+            ConflictError: `state-locked`, with who holds it and since when.
+        """
+        ...
+
+    def intend(self, address: Address) -> None:
+        """Note that a call for a resource is about to be made.
+
+        Raises:
+            ConflictError: `lock-lost`, somebody else took the lock meanwhile.
+        """
+        ...
+
+    def record(self, applied: Applied) -> None:
+        """Note that a resource is as it should be; raises as `intend`."""
+        ...
+
+    def forget(self, address: Address) -> None:
+        """Note that a resource is gone; raises as `intend`."""
         ...
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anabranch.app.branches import Branches
+    from anabranch.app.deploy import Deployment
+    from anabranch.app.remote import RemoteRuns
     from anabranch.frontends.project import ProjectFile
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
@@ -137,6 +139,27 @@ class Project:
             message = f"no pipeline `{name}`"
             raise NotFoundError(message, code="no-pipeline", hint=closest(name, self.pipelines))
         return self.pipelines[name]
+
+    def deployment(self, environment: str) -> Deployment:
+        """Return what is, and what should be, deployed to an environment.
+
+        Raises:
+            NotFoundError: `no-environment`.
+        """
+        from anabranch.app.deploy import Deployment, environment_of
+
+        return Deployment(self, environment_of(self, environment))
+
+    def remote(self, environment: str) -> RemoteRuns:
+        """Return the runs of an environment.
+
+        Raises:
+            NotFoundError: `no-environment`.
+            UsageError: `no-url`.
+        """
+        from anabranch.app.remote import RemoteRuns
+
+        return RemoteRuns(self, self.deployment(environment))
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return everything that is wrong or doubtful with one pipeline, or with all and their datasets together."""

@@ -35,6 +35,7 @@ class Face:
     verb: str
     json: bool = False
     directory: Path = field(default_factory=Path)
+    environment: str = ""
 
     @property
     def out(self) -> Terminal:
@@ -77,7 +78,8 @@ class Face:
         import shlex
 
         here = [] if self.directory == Path() else ["-C", str(self.directory)]
-        return shlex.join(["anabranch", *here, *words])
+        there = ["-e", self.environment] if self.environment and words[:1] in {("run",), ("runs",)} else []
+        return shlex.join(["anabranch", *here, *words, *there])
 
     def near(self, place: str) -> str:
         """Return a place of the project as seen from the working directory, so that terminals make it clickable."""
@@ -171,3 +173,9 @@ def verb(name: str) -> Callable[[Callable[Concatenate[Face, P], int | None]], Ca
 
 PIPELINE = click.argument("pipeline", required=False)
 """A verb's optional PIPELINE."""
+
+ELSEWHERE = click.option("-e", "--environment", metavar="ENV", help="In this environment, not on this machine.")
+"""A verb's optional ENV."""
+
+ENVIRONMENT = click.option("-e", "--environment", metavar="ENV", required=True, help="Of anabranch.yaml.")
+"""A verb's ENV that cannot be left out."""

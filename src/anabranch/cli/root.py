@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,11 +28,23 @@ SECTIONS: dict[str, dict[str, str]] = {
         "test": "Run a pipeline's tests on small given inputs.",
         "runs": "List, show, read, retry and cancel runs.",
     },
+    "Deploy": {
+        "plan": "Show what apply would change in an environment, and why.",
+        "apply": "Make an environment what the project says.",
+        "destroy": "Delete all that was deployed to an environment, and prove it.",
+        "import": "Take over an object that is there and not ours.",
+        "compile": "Write what would be deployed, without asking anybody.",
+    },
     "Branch": {
         "branch": "Try a change beside main, compare the data, promote or drop it.",
     },
 }
 """Every verb by section; a verb `v` is the command `v` in `verbs/v.py`."""
+
+
+def _module(verb: str) -> str:
+    """Return the module of a verb; one that is a word of Python's own ends in an underscore."""
+    return f"{verb}_" if keyword.iskeyword(verb) else verb
 
 
 class LazyGroup(click.Group):
@@ -48,7 +61,7 @@ class LazyGroup(click.Group):
         """Return the command, importing its module; of an unknown one nothing."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: object = getattr(import_module(f"{self.package}.{cmd_name}"), f"{cmd_name}_command")
+        command: object = getattr(import_module(f"{self.package}.{_module(cmd_name)}"), f"{cmd_name}_command")
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

@@ -114,6 +114,15 @@ def escape(name: str) -> str:
     return name.replace("%", "%25").replace("/", "%2F")
 
 
+def unescape(name: str) -> str:
+    """Return the name that `escape` was given.
+
+    >>> unescape(escape("a/b%c"))
+    'a/b%c'
+    """
+    return name.replace("%2F", "/").replace("%25", "%")
+
+
 _CODES = {
     errno.ENOSPC: ("disk-full", "the disk is full", "free some space, then retry the run: nothing was published"),
     errno.EDQUOT: ("disk-full", "the disk quota is used up", "free some space, then retry the run"),

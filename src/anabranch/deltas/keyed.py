@@ -115,8 +115,9 @@ class Keyed(ByKey):
         for i, group in enumerate(groups):
             shares.setdefault(_bit(i), []).append(~self._alike(joined, i, group).fill_null(False))  # noqa: FBT003
         bits = [ibis.ifelse(ibis.or_(*differ), bit, 0) for bit, differ in shares.items()]
-        differing = sum(bits, ibis.literal(0)).cast("int64")
-        kind = ibis.cases((~inb, OF_MAIN), (~ina, OF_BRANCH), else_=differing).cast("int64")
+        zero: Any = ibis.literal(0)
+        differing: Any = sum(bits, zero)
+        kind = ibis.cases((~inb, OF_MAIN), (~ina, OF_BRANCH), else_=differing.cast("int64")).cast("int64")
         flagged = joined.select(**key, missing=missing, kind=kind)
         # Rows that are the same fall into one group, so only what differs takes memory.
         same = flagged.kind == SAME

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from anabranch.frontends.environments import lower_environments
 from anabranch.frontends.registry import lower_datasets, read_registry
 from anabranch.frontends.shape import ProjectShape
 from anabranch.frontends.validate import validate
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.environment import Environment
     from anabranch.model.place import Place
 
 FILE = "anabranch.yaml"
@@ -34,7 +36,7 @@ class ProjectFile:
     sources: tuple[tuple[str, Place], ...]
     storage: str
     datasets: tuple[DatasetSpec, ...] = ()
-    environments: dict[str, Any] = field(default_factory=dict)
+    environments: dict[str, Environment] = field(default_factory=dict)
     branch_storage: str = ""
 
 
@@ -78,10 +80,12 @@ def read_project(root: Path) -> ProjectFile:
                     datasets += read_registry(root, file.relative_to(root).as_posix())
                 except InvalidProject as error:
                     problems += error.diagnostics
+    environments, wrong = lower_environments(shape.environments, document, root, storage)
+    problems += wrong
     if problems:
         raise InvalidProject(problems)
     sources = tuple((each, document.place("pipelines", i)) for i, each in enumerate(shape.pipelines))
-    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), shape.environments, beside)
+    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), environments, beside)
 
 
 def _storage(root: Path, given: str, place: Place, problems: list[Diagnostic]) -> str:

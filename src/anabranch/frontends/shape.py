@@ -230,6 +230,28 @@ class RegistryShape(Shape):
     datasets: dict[Name, DatasetShape]
 
 
+class AirflowShape(Shape):
+    """An Airflow that exists."""
+
+    dags: str = Field("", description="The folder of its DAG files.")
+    url: str = Field("", description="Of its web server, to start and watch runs from here.")
+    python: str = Field("", description="The interpreter on its workers that has anabranch.")
+    token: str = Field("", description="A bearer token of its API, as secret://provider/name.")
+    user: str = Field("", description="Whom its API gives tokens to.")
+    password: str = Field("", description="The user's, as secret://provider/name.")
+
+
+class EnvironmentShape(Shape):
+    """Where the project is deployed. What the environment `base` says holds for all others that do not say it."""
+
+    airflow: AirflowShape | None = None
+    storage: str = Field("", description="The root of main's datasets, as the workers see it.")
+    artifacts: str = Field("", description="A folder that workers see, for payloads; by default below the storage.")
+    variables: dict[str, Scalar] = Field(
+        default_factory=dict, description="Environment variables of every step; values may be secret://provider/name."
+    )
+
+
 class ProjectShape(Shape):
     """`anabranch.yaml`."""
 
@@ -240,4 +262,4 @@ class ProjectShape(Shape):
     )
     storage: str = "data"
     branch_storage: str = Field("", description="Where branches keep their data; by default below the storage.")
-    environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    environments: dict[Name, EnvironmentShape] = Field(default_factory=dict)

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anabranch.model.pipeline import Pipeline, StepId
+
+N = TypeVar("N", bound=str)
 
 
 def order(pipeline: Pipeline) -> tuple[StepId, ...]:
     """Return the steps in a valid order of execution, ties by id. Steps on or behind a cycle are left out."""
-    waiting = {step_id: len(sources) for step_id, sources in pipeline.upstream.items()}
-    ready = [step_id for step_id, count in waiting.items() if count == 0]
+    return sorted_by(pipeline.upstream, pipeline.downstream)
+
+
+def sorted_by(sources: Mapping[N, Sequence[N]], targets: Mapping[N, Sequence[N]] | None = None) -> tuple[N, ...]:
+    """Return nodes so that each comes after its sources, ties by name. Nodes on or behind a cycle are left out.
+
+    Args:
+        sources: for each node those that come before it, each of them a node.
+        targets: for each node those that come after it, where that is known.
+
+    >>> sorted_by({"c": ["a", "b"], "b": ["a"], "a": []})
+    ('a', 'b', 'c')
+    """
+    if targets is None:
+        after: dict[N, list[N]] = {node: [] for node in sources}
+        for node, before in sources.items():
+            for source in before:
+                after[source].append(node)
+        targets = after
+    waiting = {node: len(before) for node, before in sources.items()}
+    ready = [node for node, count in waiting.items() if count == 0]
     heapq.heapify(ready)
-    done: list[StepId] = []
+    done: list[N] = []
     while ready:
-        step_id = heapq.heappop(ready)
-        done.append(step_id)
-        for target in pipeline.downstream[step_id]:
+        node = heapq.heappop(ready)
+        done.append(node)
+        for target in targets[node]:
             waiting[target] -= 1
             if waiting[target] == 0:
                 heapq.heappush(ready, target)

@@ -98,7 +98,9 @@ class CodeStore:
         Raises:
             NotFoundError: `no-code`, the snapshot is not here.
         """
-        return CodeTree({name: self._blob_file(str(blob)) for name, (blob, _) in self._tree(digest).items()})
+        tree = self._tree(digest)
+        executable = frozenset(name for name, (_, mode) in tree.items() if mode)
+        return CodeTree({name: self._blob_file(str(blob)) for name, (blob, _) in tree.items()}, executable)
 
     def diff(self, old: str, new: str) -> str:
         """Return the changes between two snapshots as a unified diff; empty when there are none."""
@@ -186,9 +188,9 @@ def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntr
 class CodeTree:
     """The files of one snapshot, read when they are asked for."""
 
-    def __init__(self, blobs: dict[str, Path]) -> None:
-        """Name the file that holds each file's content."""
-        self._blobs = blobs
+    def __init__(self, blobs: dict[str, Path], executable: frozenset[str] = frozenset()) -> None:
+        """Name the file that holds each file's content, and the files that may be executed."""
+        self._blobs, self._executable = blobs, executable
 
     def names(self) -> list[str]:
         """Return the files of the project, sorted."""
@@ -198,6 +200,10 @@ class CodeTree:
         """Return a file's content; None when it is not there."""
         blob = self._blobs.get(name)
         return blob.read_bytes() if blob else None
+
+    def executable(self, name: str) -> bool:
+        """Tell whether a file may be executed."""
+        return name in self._executable
 
     def libraries(self) -> dict[str, str]:
         """Return what was installed: versions by name."""

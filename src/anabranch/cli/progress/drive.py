@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anabranch.app import Project, RunResult
+    from anabranch.app.remote import RemoteRuns
     from anabranch.cli.terminal import Terminal
     from anabranch.model.pipeline import Pipeline
     from anabranch.model.run import PortStats, Recorded, Run, RunId, StepRun
@@ -82,6 +83,37 @@ def drive(
     return exit_code(result.run)
 
 
+def drive_elsewhere(
+    face: Face, project: Project, pipeline: Pipeline, act: Callable[[RemoteRuns, Reporter], Run]
+) -> int:
+    """Run in the face's environment, show, sum up; a run that is left alone goes on there.
+
+    Args:
+        face: how the verb was called.
+        project: the project.
+        pipeline: what runs.
+        act: starts the run, and returns when it has ended.
+
+    Returns:
+        The exit code.
+    """
+    remote = project.remote(face.environment)
+    inner = reporter_for(face, pipeline)
+    watch = Watch(inner, lambda: None)
+    try:
+        run = act(remote, watch)
+    except KeyboardInterrupt:
+        if watch.run is not None:
+            face.note(f"run {watch.run} goes on in {face.environment}: {face.command('runs', 'show', watch.run)}")
+        raise
+    finally:
+        close = getattr(inner, "close", None)
+        if close is not None:
+            close()
+    finish(face, project, run, remote.storage)
+    return exit_code(run)
+
+
 def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
     """Return the reporter that suits stdout and stderr."""
     if face.json:
@@ -120,7 +152,11 @@ def voice(face: Face, project: Project, run: Run, out: Terminal) -> Voice:
     return Voice(
         out=out,
         near=face.near,
-        log=lambda step: str(project.log_path(run.id, step.step, step.attempts)),
+        log=lambda step: (
+            face.command("runs", "logs", run.id, step.step)
+            if face.environment
+            else face.near(str(project.log_path(run.id, step.step, step.attempts)))
+        ),
         command=face.command,
     )
 

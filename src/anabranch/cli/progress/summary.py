@@ -128,7 +128,7 @@ def failed_step(step: StepRun, voice: Voice) -> Iterator[str]:
         yield f"  {out.marks.dots} {plural(len(message) - TRACE_LINES, 'more line')} in the log"
     if failure.hint:
         yield f"  {out.paint('try:', 'cyan')} {printable(failure.hint)}"
-    yield f"  {out.paint('log:', 'cyan')} {voice.near(voice.log(step))}"
+    yield f"  {out.paint('log:', 'cyan')} {voice.log(step)}"
 
 
 def frame(failure: Failure) -> tuple[str, str]:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("check", short_help="Find every mistake before anything runs.")
 @PIPELINE
+@click.option("-e", "--environment", metavar="ENV", help="Look too at what this environment cannot do.")
 @verb("check")
-def check_command(face: Face, pipeline: str | None) -> int:
+def check_command(face: Face, pipeline: str | None, environment: str | None) -> int:
     """Find every mistake of PIPELINE, or of the whole project, before anything runs.
 
     Cycles, unknown names, two writers of one dataset, mismatched types, missing columns, bad cron expressions: all at
@@ -31,7 +32,7 @@ def check_command(face: Face, pipeline: str | None) -> int:
         project = face.project()
         if pipeline is not None:
             pick(project, pipeline)
-        found = project.check(pipeline)
+        found = project.deployment(environment).check(pipeline) if environment else project.check(pipeline)
     except InvalidProject as error:
         found = error.diagnostics
     return tell(face, found, project, pipeline)

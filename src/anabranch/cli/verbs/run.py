@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli.face import PIPELINE, Face, pick, verb
-from anabranch.cli.progress.drive import drive
+from anabranch.cli.face import ELSEWHERE, PIPELINE, Face, pick, verb
+from anabranch.cli.progress.drive import drive, drive_elsewhere
 from anabranch.model.errors import AnabranchError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Wait so long for another run of the pipeline to end, instead of exit 7 at once.",
 )
+@ELSEWHERE
 @verb("run")
 def run_command(  # noqa: PLR0917 - one parameter for each option
     face: Face,
@@ -45,17 +46,30 @@ def run_command(  # noqa: PLR0917 - one parameter for each option
     start: tuple[str, ...],
     end: tuple[str, ...],
     wait: float,
+    environment: str | None,
 ) -> int:
     """Run PIPELINE on this machine; it may be left out when the project has only one.
 
     A line for each step goes to stderr as it ends, the result to stdout. When a step fails, what depends on it is
     skipped, everything else still runs, and the last line is the command to retry. Branches of the kind e2e run after
-    it. Exit code 4 when a step failed, 5 when only contracts were broken, 7 when another run of the pipeline is in the
-    way.
+    it. With -e ENV the deployed pipeline runs there, all of it, and is followed from here. Exit code 4 when a step
+    failed, 5 when only contracts were broken, 7 when another run of the pipeline is in the way.
     """
     values, input_value = read_params(params), read_input(given)
     project = face.project()
     chosen = pick(project, pipeline)
+    if environment:
+        if jobs or only or start or end:
+            message = "a run elsewhere is of the whole pipeline"
+            hint = "leave out --only, --from, --to and --jobs"
+            raise UsageError(message, code="whole-pipeline", hint=hint)
+        face.environment = environment
+        return drive_elsewhere(
+            face,
+            project,
+            chosen,
+            lambda runs, reporter: runs.run(chosen, values, input_value, reporter),
+        )
     code = drive(
         face,
         project,

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.model.errors import ConflictError
 from anabranch.model.run import RunState
 
@@ -15,13 +15,20 @@ PATIENCE, PAUSE = 10.0, 0.1
 
 @click.command("cancel", short_help="Stop a run that goes on.")
 @click.argument("run", default="last")
+@ELSEWHERE
 @verb("runs cancel")
-def cancel_command(face: Face, run: str) -> None:
+def cancel_command(face: Face, run: str, environment: str | None) -> None:
     """Ask the process that drives RUN to stop it, and wait a little until it has.
 
     Exit code 7 when the run has ended already. What it finished is kept: `runs retry` goes on from there.
     """
     project = face.project()
+    if environment:
+        face.environment = environment
+        stopped = project.remote(environment).cancel(run)
+        again = "go on: " + face.command("runs", "retry", stopped)
+        face.result({"run": stopped, "state": "cancelled"}, lambda: [f"run {stopped}: cancelled", again])
+        return
     found = project.runs.resolve(run)
     state = project.runs.run(found).state
     if state is not RunState.RUNNING:

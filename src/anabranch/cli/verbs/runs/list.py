@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.human import ago, clock, seconds
 from anabranch.cli.progress.summary import VERDICTS
 from anabranch.cli.table import Cell, table
@@ -18,6 +18,7 @@ from anabranch.model.run import StepState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from anabranch.app import Project
     from anabranch.cli.terminal import Terminal
     from anabranch.model.run import Run
 
@@ -27,17 +28,26 @@ HEADERS = ("run", "pipeline", "branch", "state", "started", "", "took", "ok", "f
 @click.command("list", short_help="List runs, newest first.")
 @click.option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=25, show_default=True, help="At most so many.")
+@ELSEWHERE
 @verb("runs list")
-def list_command(face: Face, pipeline: str | None, limit: int) -> None:
+def list_command(face: Face, pipeline: str | None, limit: int, environment: str | None) -> None:
     """List runs, newest first. A run whose process is gone is `dead`."""
     project = face.project()
-    if pipeline is not None and not project.runs.runs(pipeline, 1):
-        project.pipeline(pipeline)
-    runs = project.runs.runs(pipeline, limit)
+    if environment:
+        face.environment = environment
+        runs: Sequence[Run] = project.remote(environment).newest(pipeline, limit)
+    else:
+        runs = _here(project, pipeline, limit)
     face.result(
         {"runs": [shapes.run(run, steps=False) for run in runs]},
         lambda: lines(runs, face.out, time.time()) if runs else ["no run yet; start one: " + face.command("run")],
     )
+
+
+def _here(project: Project, pipeline: str | None, limit: int) -> Sequence[Run]:
+    if pipeline is not None and not project.runs.runs(pipeline, 1):
+        project.pipeline(pipeline)
+    return project.runs.runs(pipeline, limit)
 
 
 def lines(runs: Sequence[Run], out: Terminal, now: float) -> Iterator[str]:

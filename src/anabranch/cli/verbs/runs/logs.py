@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli.face import VERSION, Face, verb, write_json
+from anabranch.cli.face import ELSEWHERE, VERSION, Face, verb, write_json
 from anabranch.cli.follow import follow
 from anabranch.cli.human import plural
 from anabranch.cli.logfile import copy, last_lines, start_of_last
@@ -15,9 +15,10 @@ from anabranch.model.errors import NotFoundError, UsageError, closest
 from anabranch.model.run import StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from anabranch.app.remote import RemoteRuns
     from anabranch.model.run import Run, StepRun
 
 JSON_LINES = 1000
@@ -29,9 +30,16 @@ JSON_LINES = 1000
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Of a retried step; by default its last.")
 @click.option("-n", "--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on as the log grows, until the run ends.")
+@ELSEWHERE
 @verb("runs logs")
-def logs_command(
-    face: Face, run: str, step: str | None, attempt: int | None, tail: int | None, following: bool
+def logs_command(  # noqa: PLR0917 - one parameter for each option
+    face: Face,
+    run: str,
+    step: str | None,
+    attempt: int | None,
+    tail: int | None,
+    following: bool,
+    environment: str | None,
 ) -> None:
     """Print the log of STEP in RUN. Without STEP: of the failed steps, or of all when none failed.
 
@@ -39,6 +47,13 @@ def logs_command(
     or as many as `--tail` says.
     """
     project = face.project()
+    if environment:
+        if following:
+            message, hint = "logs elsewhere cannot be followed yet", "leave out --follow, and ask again"
+            raise UsageError(message, code="no-follow", hint=hint)
+        face.environment = environment
+        _elsewhere(face, project.remote(environment), run, step, attempt, tail)
+        return
     told = project.runs.run(project.runs.resolve(run))
     steps = chosen(told, step)
     if following:
@@ -63,6 +78,27 @@ def logs_command(
         face.result({"run": told.id, "logs": logs}, list)
         return
     _print(face, files, tail)
+
+
+def _elsewhere(
+    face: Face, remote: RemoteRuns, run: str, step: str | None, attempt: int | None, tail: int | None
+) -> None:
+    """Print logs that lie in an environment."""
+    pipeline, told = remote.find(run)
+    logs: list[dict[str, object]] = []
+    for each, number in _attempts(chosen(told, step), attempt):
+        lines = remote.log(pipeline, told.id, each.step, number).splitlines() if each.attempts else []
+        shown = lines[len(lines) - tail :] if tail is not None and tail < len(lines) else lines
+        cut = len(shown) < len(lines)
+        logs.append({"step": each.step, "attempt": number, "file": None, "bytes": None, "lines": shown, "cut": cut})
+
+    def printed() -> Iterator[str]:
+        for log in logs:
+            if len(logs) > 1:
+                face.note(face.err.paint(f"==> {log['step']}, attempt {log['attempt']}", "bold"))
+            yield from log["lines"]  # type: ignore[misc]
+
+    face.result({"run": told.id, "logs": logs}, printed)
 
 
 def chosen(run: Run, step: str | None) -> list[StepRun]:

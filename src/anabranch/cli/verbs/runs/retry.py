@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.human import plural
-from anabranch.cli.progress.drive import drive
+from anabranch.cli.progress.drive import drive, drive_elsewhere
 from anabranch.cli.progress.summary import names
+from anabranch.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,16 +35,32 @@ MOST_LINES = 60
 @click.option(
     "--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait so long for another run to end."
 )
+@ELSEWHERE
 @verb("runs retry")
-def retry_command(
-    face: Face, run: str, start: tuple[str, ...], code: Literal["current", "same"], jobs: int | None, wait: float
+def retry_command(  # noqa: PLR0917 - one parameter for each option
+    face: Face,
+    run: str,
+    start: tuple[str, ...],
+    code: Literal["current", "same"],
+    jobs: int | None,
+    wait: float,
+    environment: str | None,
 ) -> int:
     """Run again what RUN did not finish, with the code as it is now, and reuse what it did.
 
     RUN is an id, a unique prefix of one, or `last`, which is also the default. How the code changed since is shown
-    first. It becomes a run of its own, with the same params and input.
+    first. It becomes a run of its own, with the same params and input. With -e ENV the run itself goes on there, with
+    the code that is deployed now.
     """
     project = face.project()
+    if environment:
+        if code == "same":
+            message = "what runs elsewhere is what is deployed there now"
+            hint = "leave out --code, or deploy the earlier code first"
+            raise UsageError(message, code="current-code", hint=hint)
+        face.environment = environment
+        pipeline, found = project.remote(environment).find(run)
+        return drive_elsewhere(face, project, pipeline, lambda runs, reporter: runs.retry(found.id, start, reporter))
     earlier = project.runs.resolve(run)
     preface = changes(project.code_diff(earlier), earlier, face.err) if code == "current" and not face.json else ()
     return drive(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.human import ago, clock, seconds, size
 from anabranch.cli.progress.drive import voice
 from anabranch.cli.progress.summary import headline, troubles
@@ -40,11 +40,16 @@ LOOKS = {
 
 @click.command("show", short_help="Show one run: its steps, and what went wrong.")
 @click.argument("run", default="last")
+@ELSEWHERE
 @verb("runs show")
-def show_command(face: Face, run: str) -> None:
+def show_command(face: Face, run: str, environment: str | None) -> None:
     """Show RUN: an id, a unique prefix of one, or `last`, which is also the default."""
     project = face.project()
-    told = project.runs.run(project.runs.resolve(run))
+    if environment:
+        face.environment = environment
+        told = project.remote(environment).find(run)[1]
+    else:
+        told = project.runs.run(project.runs.resolve(run))
     face.result({"run": shapes.run(told)}, lambda: lines(face, project, told))
 
 

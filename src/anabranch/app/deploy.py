@@ -1,0 +1,178 @@
+"""Deployment, wired: an environment's resources, its platform, its state; plan, apply, destroy, import, compile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anabranch.deploy.apply import apply
+from anabranch.deploy.payload import definition, payload
+from anabranch.deploy.plan import plan, same_plan
+from anabranch.model.branch import MAIN
+from anabranch.model.errors import InvalidProject, NotFoundError, UsageError, closest
+from anabranch.model.resource import Address, Owner
+from anabranch.platforms.airflow.cells import refusals
+from anabranch.platforms.airflow.dagfile import owner_of
+from anabranch.platforms.airflow.deploy import AirflowFolder, compile_pipelines
+from anabranch.store.database import Database
+from anabranch.store.deployments import SqliteStateStore
+from anabranch.store.files import LocalFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from anabranch.app.project import Project
+    from anabranch.model.environment import Environment
+    from anabranch.model.errors import Diagnostic
+    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.plan import Change, Plan
+    from anabranch.model.resource import Resource
+
+
+class Deployment:
+    """One namespace of a project in one environment."""
+
+    def __init__(self, project: Project, environment: Environment, namespace: str = MAIN) -> None:
+        """Use `Project.deployment`."""
+        self._project, self.environment = project, environment
+        self.owner = Owner(project.name, environment.name, namespace)
+        self.state = SqliteStateStore(Database(project.folder), environment.name, namespace)
+        artifacts, self._dags = (
+            LocalFiles(Path(each)) for each in (environment.artifacts, environment.orchestrator.dags)
+        )
+        self.platform = AirflowFolder(self._dags, artifacts, self.owner)
+
+    def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
+        found = list(self._project.check(pipeline))
+        for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
+            found += refusals(each)
+        return tuple(found)
+
+    def resources(self) -> list[Resource]:
+        """Return what should be on the platform; nothing outside of this machine is asked.
+
+        Raises:
+            InvalidProject: with all that `check` finds.
+        """
+        errors = [each for each in self.check() if each.severity == "error"]
+        if errors:
+            raise InvalidProject(errors)
+        tree = self._project.code.tree(self._project.code.snapshot())
+        code = payload((name, tree.read(name) or b"", tree.executable(name)) for name in tree.names())
+        told: dict[str, tuple[Pipeline, bytes]] = {}
+        for name, pipeline in self._project.pipelines.items():
+            bound = with_variables(pipeline, self.environment)
+            told[name] = (bound, definition(bound))
+        return compile_pipelines(told, code, self.environment, self.owner)
+
+    def dag_file(self, dag: str) -> str | None:
+        """Return the DAG file that is deployed, if there is one of ours."""
+        content = self._dags.read(f"{self.owner.project}/{dag}.py")
+        text = (content or b"").decode(errors="replace")
+        return text if owner_of(text) == self.owner else None
+
+    def plan(self, target: Iterable[str] = (), *, destroy: bool = False, adopt: Iterable[str] = ()) -> Plan:
+        """Return what would make the platform what the project wants.
+
+        Args:
+            target: only these resources, by address, and what they depend on.
+            destroy: plan for nothing to be left.
+            adopt: addresses of what is there and not ours, to be taken over.
+
+        Raises:
+            InvalidProject: `foreign-object`, or all that `check` finds.
+            NotFoundError: `no-resource`, of a target.
+        """
+        desired = [] if destroy else self.resources()
+        serial, applied = self.state.serial, self.state.applied()
+        live = self.platform.live(desired)
+        wanted = frozenset(target)
+        if wanted:
+            known = {each.address for each in desired} | set(live) | set(applied)
+            for name in wanted:
+                if name not in known:
+                    message = f"there is no resource `{name}`"
+                    raise NotFoundError(message, code="no-resource", hint=closest(name, list(known)))
+        made = plan(desired, applied, live, self.owner, serial, frozenset(map(Address, adopt)), prune=destroy)
+        return targeted(made, wanted) if wanted else made
+
+    def apply(
+        self,
+        told: Callable[[Change], None],
+        agreed: Callable[[Plan], bool] = lambda _: True,
+        digest: str = "",
+        **settings: object,
+    ) -> Plan:
+        """Plan under the lock, and make the changes; return the plan.
+
+        Args:
+            told: hears of each change that was made.
+            agreed: is shown the plan; nothing is changed when it says no.
+            digest: of a saved plan; anything else is refused.
+            settings: as of `plan`.
+
+        Raises:
+            ConflictError: `state-locked`; `stale-plan`, something changed since the plan was saved.
+        """
+        with self.state.lock():
+            made = self.plan(**settings)  # type: ignore[arg-type]
+            if digest:
+                same_plan(made, digest)
+            if made.changes and agreed(made):
+                apply(made, self.platform, self.state, told)
+            return made
+
+
+def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
+    """Return the pipeline whose steps have the environment's variables; a step's own come first."""
+    plain = [(key, value) for key, value in environment.variables if not value.startswith("secret://")]
+    secret = [(key, value) for key, value in environment.variables if value.startswith("secret://")]
+    steps = list(pipeline.steps)
+    for i, step in enumerate(steps):
+        own = {name for name, _ in (*step.needs.env, *step.needs.secrets)}
+        needs = replace(
+            step.needs,
+            env=(*step.needs.env, *(pair for pair in plain if pair[0] not in own)),
+            secrets=(*step.needs.secrets, *(pair for pair in secret if pair[0] not in own)),
+        )
+        steps[i] = replace(step, needs=needs)
+    return replace(pipeline, steps=tuple(steps)) if environment.variables else pipeline
+
+
+def targeted(made: Plan, wanted: frozenset[str]) -> Plan:
+    """Return the part of a plan that changes some resources and what they depend on."""
+    chosen: set[str] = set(wanted)
+    for change in reversed(made.changes):
+        if change.address in chosen:
+            resource = getattr(change, "resource", None)
+            chosen |= set(resource.depends) if resource else set()
+    return replace(made, changes=tuple(change for change in made.changes if change.address in chosen))
+
+
+def environment_of(project: Project, name: str) -> Environment:
+    """Return an environment by name.
+
+    Raises:
+        NotFoundError: `no-environment`.
+    """
+    known = project.file.environments
+    if name not in known:
+        message = f"the project has no environment `{name}`"
+        hint = closest(name, known) if known else "describe it in anabranch.yaml, under environments"
+        raise NotFoundError(message, code="no-environment", hint=hint)
+    return known[name]
+
+
+def demand_url(environment: Environment) -> str:
+    """Return the address of the environment's API.
+
+    Raises:
+        UsageError: `no-url`.
+    """
+    url = environment.orchestrator.url
+    if not url:
+        message = f"environment `{environment.name}` has no address to ask"
+        raise UsageError(message, code="no-url", hint="say it in anabranch.yaml: airflow: {url: http://...}")
+    return url

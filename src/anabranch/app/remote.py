@@ -1,0 +1,183 @@
+"""Runs elsewhere, wired: started, watched and retried on the platform, and told as the same logical runs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from anabranch.app.deploy import demand_url
+from anabranch.data import reports
+from anabranch.data.objects import mirror
+from anabranch.model.errors import ConflictError, NotFoundError, UsageError
+from anabranch.model.pipeline import Needs
+from anabranch.model.run import RunState, StepState, fold
+from anabranch.platforms.airflow.api import AirflowApi
+from anabranch.platforms.airflow.dagfile import version_of
+from anabranch.platforms.airflow.drive import AirflowRuns
+from anabranch.platforms.airflow.names import dag_id
+from anabranch.platforms.process.secrets import resolve_secrets
+from anabranch.run.params import bind_params
+from anabranch.run.plan import known_steps, need_input, new_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anabranch.app.deploy import Deployment
+    from anabranch.app.project import Project
+    from anabranch.model.pipeline import Json, Pipeline, StepId
+    from anabranch.model.run import Run, RunId
+    from anabranch.ports import Reporter
+
+POLL = 1.0
+"""Seconds between two looks at a run."""
+
+
+class RemoteRuns:
+    """The runs of a project's pipelines in one environment."""
+
+    def __init__(self, project: Project, deployment: Deployment) -> None:
+        """Use `Project.remote`.
+
+        Raises:
+            UsageError: `no-url`.
+            StepError: `missing-secret`, `not-installed`.
+        """
+        self._project, self._deployment = project, deployment
+        airflow = deployment.environment.orchestrator
+        given = [("token", airflow.token), ("password", airflow.password)]
+        secrets = resolve_secrets(Needs(secrets=tuple((name, value) for name, value in given if value)))
+        url = demand_url(deployment.environment)
+        self.api = AirflowApi(url, secrets.get("token", ""), airflow.user, secrets.get("password", ""))
+        self.storage = mirror.local(deployment.environment.storage)
+
+    def of(self, pipeline: Pipeline) -> AirflowRuns:
+        """Return the runs of one pipeline.
+
+        Raises:
+            NotFoundError: `not-deployed`.
+        """
+        owner = self._deployment.owner
+        dag = dag_id(owner, pipeline.name)
+        file = self._deployment.dag_file(dag)
+        if file is None:
+            message = f"pipeline `{pipeline.name}` is not deployed to {owner.environment}"
+            raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {owner.environment}")
+        return AirflowRuns(
+            self.api,
+            dag,
+            version_of(file),
+            pipeline,
+            owner.namespace,
+            lambda run: reports.read(self.storage, pipeline.name, run),
+        )
+
+    def run(
+        self, pipeline: Pipeline, params: Mapping[str, object], event: Json, reporter: Reporter, *, wait: bool = True
+    ) -> Run:
+        """Start a run of the deployed pipeline, and follow it to its end.
+
+        Raises:
+            UsageError: params or input are wrong.
+            StepError: `dag-not-seen`, `dag-import-error`, `airflow-unreachable`.
+        """
+        need_input(pipeline, pipeline.step_by_id, event)
+        bound = dict(bind_params(pipeline, params))
+        runs, run = self.of(pipeline), new_run_id()
+        runs.start(run, bound, event)
+        return self.follow(pipeline, run, reporter) if wait else self._run(runs, run)
+
+    def follow(self, pipeline: Pipeline, run: str, reporter: Reporter, after: float = 0.0) -> Run:
+        """Report what happens in a run until it ends; return how it ended.
+
+        Args:
+            pipeline: whose.
+            run: its id.
+            reporter: who is told.
+            after: what happened before this time is not told again.
+        """
+        runs = self.of(pipeline)
+        told: set[tuple[object, ...]] = set()
+        while True:
+            happened = runs.events(run)
+            for each in happened:
+                # What is known of an attempt grows; that it began, or ended, is told once.
+                key = (type(each.event), getattr(each.event, "step", ""), getattr(each.event, "attempt", 0))
+                if key not in told:
+                    told.add(key)
+                    if each.at >= after:
+                        reporter.report(each)
+            found = fold(happened)
+            if found is not None and found.state is not RunState.RUNNING:
+                return found
+            time.sleep(POLL)
+
+    def _run(self, runs: AirflowRuns, run: str) -> Run:
+        found = fold(runs.events(run))
+        if found is None:
+            raise NotFoundError(f"no run `{run}`", code="no-run", hint="anabranch runs list")
+        return found
+
+    def newest(self, pipeline: str | None, limit: int) -> list[Run]:
+        """Return the newest runs of one pipeline, or of all that are deployed, the newest first."""
+        chosen = [self._project.pipeline(pipeline)] if pipeline else list(self._project.pipelines.values())
+        found: list[Run] = []
+        for each in chosen:
+            with suppress(NotFoundError):
+                found += [run for told in self.of(each).newest(limit) if (run := fold(told)) is not None]
+        return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
+
+    def find(self, text: str) -> tuple[Pipeline, Run]:
+        """Return the run that an id, a unique prefix, or `last` means, with its pipeline.
+
+        Raises:
+            NotFoundError: `no-run`.
+            UsageError: `ambiguous-run`.
+        """
+        runs = self.newest(None, 100)
+        found = runs[:1] if text == "last" else [run for run in runs if run.id.startswith(text)]
+        exact = [run for run in found if run.id == text] or found
+        if not exact:
+            where = self._deployment.environment.name
+            message = f"no run `{text}` in {where}"
+            raise NotFoundError(message, code="no-run", hint=f"anabranch runs list -e {where}")
+        if len(exact) > 1:
+            message = f"`{text}` means {len(exact)} runs"
+            raise UsageError(message, code="ambiguous-run", hint="one of " + ", ".join(run.id for run in exact[:5]))
+        return self._project.pipeline(exact[0].pipeline), exact[0]
+
+    def log(self, pipeline: Pipeline, run: RunId, step: StepId, attempt: int) -> str:
+        """Return what an attempt printed."""
+        return self.of(pipeline).log(run, step, attempt)
+
+    def cancel(self, text: str) -> RunId:
+        """Stop a run; return its id.
+
+        Raises:
+            ConflictError: `run-ended`.
+        """
+        pipeline, run = self.find(text)
+        self.of(pipeline).cancel(run.id)
+        return run.id
+
+    def retry(self, text: str, start: Iterable[str], reporter: Reporter) -> Run:
+        """Run again what a run did not finish, or from some steps, and follow it to its end.
+
+        Raises:
+            ConflictError: `still-running`.
+            UsageError: `nothing-to-retry`.
+        """
+        pipeline, run = self.find(text)
+        if run.state is RunState.RUNNING:
+            message = f"run {run.id} is still running"
+            hint = f"anabranch runs cancel {run.id} -e {self._deployment.environment.name}"
+            raise ConflictError(message, code="still-running", hint=hint)
+        steps = known_steps(pipeline, start) or {
+            step.step for step in run.steps if step.state in {StepState.FAILED, StepState.CANCELLED}
+        }
+        if not steps:
+            message = f"run {run.id} has no step that failed"
+            raise UsageError(message, code="nothing-to-retry", hint="choose where to start: --from STEP")
+        began = time.time()
+        self.of(pipeline).retry(run.id, sorted(steps))
+        return self.follow(pipeline, run.id, reporter, after=began - 5)

@@ -1,0 +1,86 @@
+"""`anabranch apply`: make it so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anabranch.cli import changes
+from anabranch.cli.face import ELSEWHERE, VERSION, Face, confirm, verb
+from anabranch.cli.verbs.plan import TARGET
+from anabranch.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from anabranch.app.deploy import Deployment
+    from anabranch.model.plan import Change, Plan
+
+
+@click.command("apply", short_help="Make an environment what the project says.")
+@click.argument("planfile", required=False, type=click.Path(path_type=Path))
+@ELSEWHERE
+@TARGET
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@verb("apply")
+def apply_command(
+    face: Face, planfile: Path | None, environment: str | None, target: tuple[str, ...], yes: bool
+) -> None:
+    """Plan, show the plan, and make its changes; or make those of PLANFILE, if nothing has changed since.
+
+    Cut off at any moment, the next apply goes on from there. A second apply changes nothing. What anabranch has not
+    made is never changed.
+    """
+    digest = ""
+    if planfile is not None:
+        digest, environment, target = _kept(planfile, environment)
+        yes = True
+    if not environment:
+        raise UsageError("apply needs an environment", code="which-environment", hint="-e ENV, or a plan file")
+    apply(face, face.project().deployment(environment), yes=yes, digest=digest, target=target)
+
+
+def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **settings: object) -> Plan:
+    """Plan, ask, and change; tell each change as it was made."""
+
+    def agreed(made: Plan) -> bool:
+        if not yes:
+            for line in changes.lines(made, face.err):
+                face.note(line)
+            confirm(f"change {made.environment}?", yes=yes)
+        return True
+
+    def told(change: Change) -> None:
+        if not face.json:
+            sign, _, colour = changes.LOOKS[type(change)]
+            face.note(f"{face.err.paint(sign, colour)} {change.address}: {change.why}")
+
+    made = deployment.apply(told, agreed, digest, **settings)
+    done = changes.summary(made, done=True) if made.changes else "nothing to change"
+    face.result(
+        {"plan": changes.shape(made), "applied": True},
+        lambda: [f"{face.out.marks.ok} {made.environment} is as the project says ({done})"],
+    )
+    return made
+
+
+def _kept(file: Path, environment: str | None) -> tuple[str, str, tuple[str, ...]]:
+    """Return the digest, the environment and the targets of a plan file.
+
+    Raises:
+        UsageError: `bad-plan-file`.
+    """
+    try:
+        told: Any = json.loads(file.read_text(encoding="utf-8"))
+        if told["anabranch"] > VERSION:
+            raise UsageError(f"{file} was written by a newer anabranch", code="bad-plan-file", hint="plan again")
+        digest, name = str(told["plan"]["digest"]), str(told["plan"]["environment"])
+        target = tuple(map(str, told["target"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{file} is not a plan: {error}"
+        raise UsageError(message, code="bad-plan-file", hint=f"anabranch plan -e ENV --out {file}") from None
+    if environment not in {None, name}:
+        message = f"{file} is a plan for {name}, not for {environment}"
+        raise UsageError(message, code="bad-plan-file", hint="leave -e out")
+    return digest, name, target

@@ -1,0 +1,105 @@
+"""Planning, purely: what is desired, what was applied last and what is live make the changes, in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.model.errors import ConflictError, Diagnostic, InvalidProject
+from anabranch.model.graph import sorted_by
+from anabranch.model.plan import Create, Delete, Forget, Plan, Record, Update
+from anabranch.model.resource import Address, Applied
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anabranch.model.plan import Change
+    from anabranch.model.resource import Live, Owner, Resource
+
+
+def plan(  # noqa: PLR0913 - three sides, and whose they are
+    desired: Sequence[Resource],
+    applied: Mapping[Address, Applied],
+    live: Mapping[Address, Live],
+    owner: Owner,
+    serial: int,
+    adopted: frozenset[Address] = frozenset(),
+    *,
+    prune: bool = False,
+) -> Plan:
+    """Return the changes that make the platform what it should be.
+
+    Args:
+        desired: what should be there; an address once.
+        applied: what the last `apply` left, as the state says.
+        live: what is there now at any of these addresses, and all else that carries the owner's mark.
+        owner: whose deployment it is.
+        serial: of the state.
+        adopted: addresses that may be taken over though they carry no mark of ours (`import`).
+        prune: delete payloads too that nothing wants any more; runs that have begun may still need them.
+
+    Raises:
+        InvalidProject: `foreign-object`, something that is not ours has the name of one of ours; nothing is planned.
+    """
+    wanted = {resource.address: resource for resource in desired}
+    foreign = [
+        live[address]
+        for address, resource in wanted.items()
+        if address in live and not resource.shared and live[address].owner != owner and address not in adopted
+    ]
+    if foreign:
+        raise InvalidProject([_foreign(each) for each in foreign])
+    changes: list[Change] = []
+    unchanged = 0
+    for address in sorted_by({address: resource.depends for address, resource in wanted.items()}):
+        change = _wanted(wanted[address], applied.get(address), live.get(address))
+        unchanged += change is None
+        changes += [change] if change else []
+    stay = set[Address]() if prune else {each.address for each in live.values() if each.shared}
+    gone = [address for address in {*applied, *live} if address not in wanted and address not in stay]
+    depends = {address: applied[address].depends if address in applied else () for address in gone}
+    inner = {address: tuple(each for each in names if each in depends) for address, names in depends.items()}
+    for address in reversed(sorted_by(inner)):
+        there = live.get(address)
+        if there is None:
+            changes.append(Forget(address, "it is gone, and nothing wants it any more"))
+        elif there.owner == owner:
+            changes.append(Delete(there, "nothing in the project wants it any more"))
+        else:
+            changes.append(Forget(address, "somebody else took it over, so it is left alone"))
+    return Plan(owner.environment, owner.namespace, serial, tuple(changes), unchanged)
+
+
+def _wanted(resource: Resource, applied: Applied | None, live: Live | None) -> Change | None:
+    if live is None:
+        return Create(resource, "it was deleted by hand" if applied else "it is new")
+    if live.digest == resource.digest:
+        if applied is None or applied.digest != resource.digest or applied.depends != resource.depends:
+            left = Applied(resource.address, live.name, resource.digest, resource.depends)
+            return Record(left, "it is as it should be, and the state did not know")
+        return None
+    if applied is not None and live.digest != applied.digest:
+        why = "it was changed by hand" if applied.digest == resource.digest else "it changed, here and by hand"
+        return Update(resource, live, why, drifted=True)
+    return Update(resource, live, "it changed" if applied else "it is another than the project wants")
+
+
+def _foreign(live: Live) -> Diagnostic:
+    kind, _, name = live.address.partition("/")
+    whose = f"belongs to {_whose(live.owner)}" if live.owner else "was not made by anabranch"
+    hint = f"rename ours, delete it, or take it over: anabranch import {live.address}"
+    return Diagnostic("foreign-object", f"{kind} {name} is there already and {whose}", hint)
+
+
+def _whose(owner: Owner) -> str:
+    return f"project `{owner.project}` (environment {owner.environment}, namespace {owner.namespace})"
+
+
+def same_plan(made: Plan, digest: str) -> None:
+    """Make sure that a saved plan is still what would be done.
+
+    Raises:
+        ConflictError: `stale-plan`.
+    """
+    if made.digest != digest:
+        message = f"the saved plan for {made.environment} is not what would be done now: something changed since"
+        raise ConflictError(message, code="stale-plan", hint="make it again: anabranch plan --out FILE")

@@ -1,0 +1,80 @@
+"""Resources: what a deployment makes on a platform, what is there already, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import NewType
+
+Address = NewType("Address", str)
+"""A resource's name in a deployment: its kind and its own name, such as `dag/flights.daily`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a resource is; it is marked on the platform too, so that losing the state loses nothing."""
+
+    project: str
+    environment: str
+    namespace: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One object that should be on a platform.
+
+    Attributes:
+        address: its name in the deployment.
+        name: its name on the platform.
+        content: what it is made of; recorded as a digest only.
+        depends: what must be there before it.
+        shared: its name is its content's: it is never changed, and runs that have begun may need it.
+        note: what it is, for people.
+    """
+
+    address: Address
+    name: str
+    content: bytes = field(repr=False)
+    depends: tuple[Address, ...] = ()
+    shared: bool = False
+    note: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is: the first part of its address."""
+        return self.address.partition("/")[0]
+
+    @property
+    def digest(self) -> str:
+        """What identifies its content."""
+        return digest_of(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One object as it is on a platform now. Without an owner it carries no mark of ours; see `Resource.shared`."""
+
+    address: Address
+    name: str
+    digest: str
+    owner: Owner | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One object as the last `apply` left it."""
+
+    address: Address
+    name: str
+    digest: str
+    depends: tuple[Address, ...] = ()
+
+
+def digest_of(content: bytes) -> str:
+    """Return what identifies content.
+
+    >>> digest_of(b"")[:14]
+    'sha256:e3b0c44'
+    """
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

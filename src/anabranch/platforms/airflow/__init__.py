@@ -1,0 +1,1 @@
+"""Airflow 3: one static DAG file for each pipeline, delivered to its folder and driven by its REST API."""

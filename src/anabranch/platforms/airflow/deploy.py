@@ -1,0 +1,102 @@
+"""Resources of an Airflow deployment, and the `Platform` that holds them: files in two folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.model.resource import Address, Live, Resource, digest_of
+from anabranch.platforms.airflow.dagfile import dag_file, owner_of
+from anabranch.platforms.airflow.names import dag_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from anabranch.model.environment import Environment
+    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.resource import Owner
+    from anabranch.ports import Files
+
+_SHORT = 12
+
+
+def compile_pipelines(
+    pipelines: Mapping[str, tuple[Pipeline, bytes]], payload: bytes, environment: Environment, owner: Owner
+) -> list[Resource]:
+    """Return what should be on Airflow.
+
+    Args:
+        pipelines: each with its definition, by name.
+        payload: the project's code.
+        environment: where it is deployed.
+        owner: whose it is.
+    """
+    folder = artifact_folder(owner)
+    code = _artifact(folder, "payload", ".pyz", payload, "the project's code")
+    found = [code]
+    for name, (pipeline, definition) in sorted(pipelines.items()):
+        told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
+        dag = dag_id(owner, name)
+        paths = [f"{environment.artifacts}/{each.name}" for each in (code, told)]
+        content = dag_file(pipeline, environment, owner, dag, *paths).encode()
+        file = f"{owner.project}/{dag}.py"
+        found += [told, Resource(Address(f"dag/{dag}"), file, content, (code.address, told.address), note=name)]
+    return found
+
+
+def artifact_folder(owner: Owner) -> str:
+    """Return where a deployment's payloads lie, below the environment's artifacts."""
+    return f"{owner.project}/{owner.environment}/{owner.namespace}"
+
+
+def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) -> Resource:
+    digest = digest_of(content).removeprefix("sha256:")[:_SHORT]
+    file = f"{folder}/{name}-{digest}{suffix}"
+    return Resource(Address(f"artifact/{name}-{digest}{suffix}"), file, content, shared=True, note=note)
+
+
+class AirflowFolder:
+    """The `Platform` of one deployment."""
+
+    def __init__(self, dags: Files, artifacts: Files, owner: Owner) -> None:
+        """Name its two folders.
+
+        Args:
+            dags: the DAG files of the Airflow.
+            artifacts: where payloads are delivered.
+            owner: whose deployment it is.
+        """
+        self._dags, self._artifacts, self._owner = dags, artifacts, owner
+
+    def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
+        """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
+        found: dict[Address, Live] = {}
+        folder = artifact_folder(self._owner)
+        for name in self._artifacts.list(folder):
+            address = Address(f"artifact/{name.removeprefix(f'{folder}/')}")
+            digest = digest_of(self._artifacts.read(name) or b"")
+            found[address] = Live(address, name, digest, self._owner, shared=True)
+        wanted = {resource.name for resource in resources if resource.kind == "dag"}
+        for name in sorted({*self._dags.list(self._owner.project), *wanted}):
+            content = self._dags.read(name)
+            if content is None or not name.endswith(".py"):
+                continue
+            owner = owner_of(content.decode(errors="replace"))
+            if owner == self._owner or name in wanted:
+                address = Address(f"dag/{name.rpartition('/')[2].removesuffix('.py')}")
+                found[address] = Live(address, name, digest_of(content), owner)
+        return found
+
+    def create(self, resource: Resource) -> None:
+        """Write a file."""
+        self._files(resource.kind).write(resource.name, resource.content)
+
+    def update(self, resource: Resource, live: Live) -> None:
+        """Write a file over the one that is there."""
+        self._files(live.address.partition("/")[0]).write(resource.name, resource.content)
+
+    def delete(self, live: Live) -> None:
+        """Delete a file; Airflow forgets the DAG when it looks again."""
+        self._files(live.address.partition("/")[0]).delete(live.name)
+
+    def _files(self, kind: str) -> Files:
+        return self._dags if kind == "dag" else self._artifacts

@@ -1,0 +1,221 @@
+"""The same pipelines on this machine and on a real Airflow: what happened is the same, logically."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from tests.engines import airflow
+
+from anabranch.app import Project
+from anabranch.model.errors import AnabranchError
+from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(not airflow.COMMAND.exists(), reason="no Airflow: python3 tools/bootstrap.py airflow"),
+]
+
+HERE = Path(__file__).parent / "project"
+
+
+class Told:
+    def __init__(self) -> None:
+        self.events: list[Recorded] = []
+
+    def report(self, recorded: Recorded) -> None:
+        self.events.append(recorded)
+
+
+class Both:
+    """The project with one storage for runs here, and another for runs on Airflow."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        shutil.copytree(HERE, folder / "project")
+        file = folder / "project" / "anabranch.yaml"
+        said = yaml.safe_load(file.read_text())
+        said["storage"] = str(folder / "here")
+        said["environments"] = {
+            "real": {
+                "airflow": {"dags": str(folder / "dags"), "url": url, "python": sys.executable},
+                "storage": str(folder / "there"),
+                "variables": {"ANABRANCH_TEST_VARIABLE": "given"},
+            }
+        }
+        file.write_text(yaml.safe_dump(said))
+        for name, rows in (("numbers", range(7)), ("nothing", range(0)), ("arrivals", range(3))):
+            self.write(name, rows)
+
+    @property
+    def project(self) -> Project:
+        return Project.load(self.folder / "project")
+
+    def write(self, name: str, rows: range) -> None:
+        for side in ("here", "there"):
+            path = self.folder / side / "raw" / f"{name}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("id,n\n" + "".join(f"{i},{i * 3}\n" for i in rows))
+
+    def run(self, name: str, given: Any = None, **params: Any) -> tuple[tuple[Run, Told], tuple[Run, Told]]:
+        told = Told(), Told()
+        mine, theirs = (
+            {key: value.get(side, value) if isinstance(value, dict) else value for key, value in params.items()}
+            for side in ("here", "there")
+        )
+        here = self.project.run(name, params=mine, input=given, reporter=told[0]).run
+        there = self.project.remote("real").run(self.project.pipeline(name), theirs, given, told[1])
+        return (here, told[0]), (there, told[1])
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Both]:
+    folder = tmp_path_factory.mktemp("conformance")
+    with airflow.serving(folder, folder / "dags") as url:
+        found = Both(folder, url)
+        found.project.deployment("real").apply(lambda _: None)
+        yield found
+
+
+def logical(run: Run) -> dict[str, Any]:
+    """What a run means, whatever ran it."""
+    return {
+        "state": run.state,
+        "params": {name: value for name, value in run.params if name != "marker"},
+        "input": run.input,
+        "steps": {
+            step.step: (
+                step.state,
+                step.attempts,
+                step.value,
+                [(port.dataset, port.rows, port.version) for port in step.reads],
+                [(port.dataset, port.rows) for port in step.writes],
+                (step.failure.kind, step.failure.code) if step.failure else None,
+                step.because,
+            )
+            for step in run.steps
+        },
+    }
+
+
+def in_order(project: Project, run: Run, told: Told) -> None:
+    """No step started before those that it waits for had ended well; each started as often as it was tried."""
+    upstream = project.pipeline(run.pipeline).upstream
+    done: set[str] = set()
+    starts: dict[str, int] = {}
+    for each in told.events:
+        match each.event:
+            case StepStarted(step):
+                assert set(upstream[step]) <= done
+                starts[step] = starts.get(step, 0) + 1
+            case StepSucceeded(step) | StepReused(step):
+                done.add(step)
+            case StepFailed(step):
+                assert step not in done
+            case _:
+                pass
+    assert starts == {step.step: step.attempts for step in run.steps if step.attempts}
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "diamond": {},
+    "fan_out": {},
+    "partial": {},
+    "timeout": {},
+    "typed": {"day": "2020-02-29", "count": "41", "share": "0.25", "loud": "yes"},
+    "values": {"given": {"n": 5}},
+    "breach": {},
+    "empty": {},
+    "inner": {},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_pipeline_means_the_same_on_airflow(both: Both, name: str) -> None:
+    (here, told_here), (there, told_there) = both.run(name, **CASES[name])
+    assert logical(there) == logical(here)
+    in_order(both.project, here, told_here)
+    in_order(both.project, there, told_there)
+    shown = {run.id: run for run in both.project.remote("real").newest(name, 5)}
+    assert logical(shown[there.id]) == logical(here)
+
+
+def test_a_step_is_tried_again_and_its_dependants_wait(both: Both) -> None:
+    markers = {side: str(both.folder / f"marker-{side}") for side in ("here", "there")}
+    (here, told_here), (there, told_there) = both.run("flaky", marker=markers)
+    assert there.state == here.state == "succeeded"
+    assert logical(there) == logical(here)
+    assert there.step_by_id[here.steps[0].step].attempts == 2
+    in_order(both.project, here, told_here)
+    in_order(both.project, there, told_there)
+
+
+def test_incremental_data_grows_alike(both: Both) -> None:
+    for rows in (range(3), range(3), range(5)):
+        both.write("arrivals", rows)
+        (here, _), (there, _) = both.run("incremental")
+        assert logical(there) == logical(here)
+    assert [(stats.dataset, stats.rows) for stats in there.steps[0].reads] == [("arrivals", 2)]
+
+
+def test_a_retry_runs_the_fixed_code_and_only_what_is_needed(both: Both) -> None:
+    """The complaint that every peer has: the old code again, or everything again."""
+    steps = both.folder / "project" / "steps.py"
+    before = steps.read_text()
+    remote = both.project.remote("real")
+    failed = remote.run(both.project.pipeline("partial"), {}, None, Told())
+    steps.write_text(before.replace('raise ValueError("never")', 'return "mended"'))
+    try:
+        project = both.project
+        project.deployment("real").apply(lambda _: None)
+        again = project.remote("real").retry(failed.id, (), Told())
+        assert again.state == "succeeded"
+        assert {step.step: step.value for step in again.steps}["further"] == "after after mended"
+        tries = {step.step: step.attempts for step in again.steps}
+        assert tries["fine"] == tries["beside"] == 1
+    finally:
+        steps.write_text(before)
+        both.project.deployment("real").apply(lambda _: None)
+
+
+def test_a_run_is_cancelled_and_its_log_is_read(both: Both) -> None:
+    project = both.project
+    remote = project.remote("real")
+    pipeline = project.pipeline("timeout")
+    run = remote.run(pipeline, {}, None, Told(), wait=False)
+    remote.cancel(run.id)
+    told = remote.follow(pipeline, run.id, Told())
+    assert told.state == "cancelled"
+    assert not any(step.state.ok for step in told.steps)
+    with pytest.raises(AnabranchError, match="has ended already"):
+        remote.cancel(run.id)
+    done = remote.run(project.pipeline("diamond"), {}, None, Told())
+    log = remote.log(project.pipeline("diamond"), done.id, done.steps[0].step, 1)
+    assert log == "wrote started: 7 rows\n"
+
+
+def test_airflow_has_no_import_error_and_imports_no_code_of_ours(both: Both) -> None:
+    remote = both.project.remote("real")
+    assert list(remote.api.pages("/importErrors", "import_errors")) == []
+    dags = {dag["dag_id"] for dag in remote.api.pages("/dags", "dags")}
+    assert dags == {f"conformance.{name}" for name in both.project.pipelines}
+    text = (both.folder / "dags" / "conformance" / "conformance.diamond.py").read_text()
+    assert "import anabranch" not in text
+
+
+def test_destroyed_pipelines_are_gone(both: Both) -> None:
+    """Last in this file: nothing of ours is left in either folder, and a later apply brings it back."""
+    deployment = both.project.deployment("real")
+    deployment.apply(lambda _: None, destroy=True)
+    assert not list((both.folder / "dags").rglob("*.py"))
+    assert not [path for path in (both.folder / "there" / "_anabranch" / "artifacts").rglob("*") if path.is_file()]
+    assert deployment.plan(destroy=True).changes == ()
+    assert (both.folder / "there" / "final" / "joined.jsonl").exists()
