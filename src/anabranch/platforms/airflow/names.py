@@ -40,7 +40,8 @@ def task_id(step: StepId) -> str:
 
 
 def _safe(name: str) -> str:
-    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    """Return a name as one part of an id: without the dot that parts are joined by, and never that of another."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     return safe if safe == name else f"{safe}-{_hash(name)}"
 
 
