@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
+    from anabranch.store.code import CodeStore
 
 
 class Deployment:
     """One namespace of a project in one environment."""
 
-    def __init__(self, project: Project, environment: Environment, namespace: str = MAIN) -> None:
+    def __init__(self, project: Project, environment: Environment, code: CodeStore, namespace: str = MAIN) -> None:
         """Use `Project.deployment`."""
-        self._project, self.environment = project, environment
+        self._project, self.environment, self._code = project, environment, code
         self.owner = Owner(project.name, environment.name, namespace)
         self.state = SqliteStateStore(Database(project.folder), environment.name, namespace)
         artifacts, self._dags = (
@@ -59,7 +60,7 @@ class Deployment:
         errors = [each for each in self.check() if each.severity == "error"]
         if errors:
             raise InvalidProject(errors)
-        tree = self._project.code.tree(self._project.code.snapshot())
+        tree = self._code.tree(self._code.snapshot())
         code = payload((name, tree.read(name) or b"", tree.executable(name)) for name in tree.names())
         told: dict[str, tuple[Pipeline, bytes]] = {}
         for name, pipeline in self._project.pipelines.items():

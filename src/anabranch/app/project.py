@@ -16,6 +16,7 @@ from anabranch.app.retry import plan_retry
 from anabranch.data.objects import mirror
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
+from anabranch.model.environment import folders_of
 from anabranch.model.branch import MAIN
 from anabranch.model.errors import ConflictError, InvalidProject, NotFoundError, Severity, UsageError, closest
 from anabranch.model.graph import select
@@ -121,7 +122,8 @@ class Project:
     @cached_property
     def code(self) -> CodeStore:
         """Snapshots of the project's code."""
-        return CodeStore(self.root, self.folder / "code", [self.storage, self.branch_storage])
+        elsewhere = [path for each in self.file.environments.values() for path in folders_of(each)]
+        return CodeStore(self.root, self.folder / "code", [self.storage, self.branch_storage, *elsewhere])
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """Return a pipeline by name; without a name the only one.
@@ -140,15 +142,19 @@ class Project:
             raise NotFoundError(message, code="no-pipeline", hint=closest(name, self.pipelines))
         return self.pipelines[name]
 
-    def deployment(self, environment: str) -> Deployment:
+    def deployment(self, environment: str, plan: Path | None = None) -> Deployment:
         """Return what is, and what should be, deployed to an environment.
+
+        Args:
+            environment: its name.
+            plan: a file that a plan is kept in: it may lie in the project, and is no code.
 
         Raises:
             NotFoundError: `no-environment`.
         """
         from anabranch.app.deploy import Deployment, environment_of
 
-        return Deployment(self, environment_of(self, environment))
+        return Deployment(self, environment_of(self, environment), self.code.leaving_out(plan) if plan else self.code)
 
     def remote(self, environment: str) -> RemoteRuns:
         """Return the runs of an environment.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -53,3 +54,9 @@ class Environment:
     artifacts: str
     variables: tuple[tuple[str, str], ...] = ()
     place: Place | None = None
+
+
+def folders_of(environment: Environment) -> tuple[Path, ...]:
+    """Return the folders of an environment that this machine sees: what lies there is no code of the project."""
+    found = (environment.storage, environment.artifacts, environment.orchestrator.dags)
+    return tuple(Path(each) for each in found if "://" not in each)

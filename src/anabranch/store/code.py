@@ -44,6 +44,10 @@ class CodeStore:
         self._root, self._folder = root, folder
         self._without = frozenset(str(each) for each in without)
 
+    def leaving_out(self, path: Path) -> CodeStore:
+        """Return a store that takes one more file or folder for no code."""
+        return CodeStore(self._root, self._folder, [*map(Path, self._without), path.absolute()])
+
     def snapshot(self) -> str:
         """Keep the code as it is now; return the digest of its tree."""
         known = self._known()

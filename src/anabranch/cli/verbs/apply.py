@@ -38,7 +38,7 @@ def apply_command(
         yes = True
     if not environment:
         raise UsageError("apply needs an environment", code="which-environment", hint="-e ENV, or a plan file")
-    apply(face, face.project().deployment(environment), yes=yes, digest=digest, target=target)
+    apply(face, face.project().deployment(environment, planfile), yes=yes, digest=digest, target=target)
 
 
 def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **settings: object) -> Plan:

@@ -25,7 +25,7 @@ def plan_command(face: Face, environment: str, target: tuple[str, ...], file: Pa
     What somebody else changed since is shown as such. A plan that is kept is refused by apply once anything it was
     made from has changed, and once it has been applied.
     """
-    made = face.project().deployment(environment).plan(target)
+    made = face.project().deployment(environment, file).plan(target)
     told = changes.shape(made)
     if file is not None:
         file.write_text(json.dumps({"anabranch": VERSION, "target": target, "plan": told}, indent=2) + "\n")
