@@ -5,14 +5,18 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types imports format bench docs footprint env lock clean
+.PHONY: help demo demo-airflow test lint style types imports format bench docs footprint env lock clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo:  ## Run the flights example, mend a line on a branch, and see what that does to the data
 	@$(PYTHON) tools/bootstrap.py local
 	@sh tools/demo.sh
+
+demo-airflow: env  ## Deploy the flights example to a real Airflow on this machine, and run it there
+	@$(PYTHON) tools/bootstrap.py airflow
+	@sh tools/demo_airflow.sh
 
 env:  ## Make .venv, with all that developing anabranch needs
 	@$(PYTHON) tools/bootstrap.py dev

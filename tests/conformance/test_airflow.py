@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.engines import airflow
 
 from anabranch.app import Project
 from anabranch.model.errors import AnabranchError
 from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
+from tools import airflow
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,23 +1,36 @@
-"""A real Airflow 3 on loopback, for tests: scheduler, dag-processor and api-server on SQLite, with one DAG folder."""
+"""A real Airflow 3 on loopback, for tests and `make demo-airflow`: on SQLite, with one DAG folder.
+
+    python tools/airflow.py FOLDER DAGS -- COMMAND ...
+
+runs COMMAND while it is up, with its address in AIRFLOW_URL.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.engines.s3 import free_port
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-COMMAND = Path(__file__).parents[2] / ".venv-airflow" / "bin" / "airflow"
+COMMAND = Path(__file__).parents[1] / ".venv-airflow" / "bin" / "airflow"
 PARTS = ("scheduler", "dag-processor", "api-server")
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 @contextmanager
@@ -57,8 +70,11 @@ def serving(folder: Path, dags: Path) -> Generator[str]:
         deadline = time.monotonic() + 120
         while not _answers(f"{url}/api/v2/monitor/health"):
             for part, process in zip(PARTS, started, strict=True):
-                assert process.poll() is None, (folder / f"{part}.log").read_text()[-3000:]
-            assert time.monotonic() < deadline, "Airflow did not start"
+                if process.poll() is not None:
+                    raise RuntimeError((folder / f"{part}.log").read_text()[-3000:])
+            if time.monotonic() > deadline:
+                message = "Airflow did not start"
+                raise RuntimeError(message)
             time.sleep(0.2)
         yield url
     finally:
@@ -74,7 +90,27 @@ def serving(folder: Path, dags: Path) -> Generator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(url, timeout=2).close()
+        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - our own loopback
     except OSError:
         return False
     return True
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command while an Airflow is up.
+
+    Args:
+        arguments: Its folder, its DAG folder, `--`, and the command.
+
+    Returns:
+        The command's exit code.
+    """
+    folder, dags, _, *command = arguments
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    print("starting Airflow ...", file=sys.stderr, flush=True)
+    with serving(Path(folder).absolute(), Path(dags).absolute()) as url:
+        return subprocess.run(command, env={**os.environ, "AIRFLOW_URL": url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
