@@ -25,12 +25,12 @@ project.runs.append(run, [*ended, RunEnded(RunState.SUCCEEDED)])
 """Records that main ran: running 10,000 processes would take minutes, and all that a branch needs is the record."""
 
 
-def spec() -> str:
-    """Return 10,000 shell steps in diamonds, each with its dataset."""
+def spec(count: int = COUNT) -> str:
+    """Return shell steps in diamonds, each with its dataset."""
     lines = ["pipeline: big", "datasets:", "  d0: {stage: raw, format: csv}"]
-    lines += [f"  d{i}: {{stage: cleaned, format: csv}}" for i in range(1, COUNT + 1)]
+    lines += [f"  d{i}: {{stage: cleaned, format: csv}}" for i in range(1, count + 1)]
     lines.append("steps:")
-    for i in range(1, COUNT + 1):
+    for i in range(1, count + 1):
         reads = [f"d{i - 1}"] + ([f"d{i // 2}"] if i // 2 != i - 1 else [])
         lines.append(f"  s{i}:")
         lines.append(f"    shell: [cp, '${{in.{reads[0]}}}', '${{out.d{i}}}']")
