@@ -16,8 +16,8 @@ from anabranch.app.retry import plan_retry
 from anabranch.data.objects import mirror
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
-from anabranch.model.environment import folders_of
 from anabranch.model.branch import MAIN
+from anabranch.model.environment import folders_of
 from anabranch.model.errors import ConflictError, InvalidProject, NotFoundError, Severity, UsageError, closest
 from anabranch.model.graph import select
 from anabranch.model.run import RunState
