@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,6 +46,7 @@ def main(arguments: list[str], root: Path) -> int:
     parser.add_argument("--definition", required=True, help="the pipeline, as it was compiled")
     parser.add_argument("--storage", required=True, help="the root of the namespace's datasets")
     parser.add_argument("--namespace", default="main")
+    parser.add_argument("--protected", default="", help="storage that Python code must not write to")
     given = parser.parse_args(arguments)
     run, attempt = os.environ.get(RUN, "manual"), int(os.environ.get(ATTEMPT) or 1)
     began = time.time()
@@ -52,11 +54,19 @@ def main(arguments: list[str], root: Path) -> int:
     storage, step = mirror.local(given.storage), StepId(given.step)
     outcome: Outcome
     try:
-        task = _task(definition, step, run, attempt, storage, root, given.namespace)
+        task = _task(definition, step, run, attempt, storage, root)
+        protected = str(mirror.local(given.protected)) if given.protected else ""
+        task = replace(task, namespace=given.namespace, protected=protected)
         outcome = logged(task, "/dev/stdout", do, hidden)
     except AnabranchError as error:  # the task could not even be made
         outcome = Broken(time.time() - began, Failure("error", error.message, error.hint, code=error.code))
-    report = {"anabranch": 1, "began": began, "ended": time.time(), "outcome": codec.encode(outcome)}
+    report = {
+        "anabranch": 1,
+        "definition": Path(given.definition).name,
+        "began": began,
+        "ended": time.time(),
+        "outcome": codec.encode(outcome),
+    }
     try:
         reports.write(storage, definition["pipeline"], run, step, attempt, report)
     except AnabranchError as error:
@@ -70,9 +80,7 @@ def main(arguments: list[str], root: Path) -> int:
     return 0
 
 
-def _task(  # noqa: PLR0913, PLR0917 - what an attempt is made of
-    definition: dict[str, Any], step_id: StepId, run: str, attempt: int, storage: Path, root: Path, namespace: str
-) -> Task:
+def _task(definition: dict[str, Any], step_id: StepId, run: str, attempt: int, storage: Path, root: Path) -> Task:
     """Return the attempt; of a large pipeline only what belongs to the step is read."""
     if definition["anabranch"] > codec.VERSION:
         message = "the definition was compiled by a newer anabranch than the payload's"
@@ -92,7 +100,7 @@ def _task(  # noqa: PLR0913, PLR0917 - what an attempt is made of
         str(root),
         str(storage),
         str(cache_folder() / "scratch" / f"{pipeline}.{os.getpid()}"),
-        namespace,
+        "main",
         tuple(codec.decode(DatasetSpec, definition["datasets"][name]) for name in names),
         declared,
         bind_params(Pipeline(pipeline, params=declared), {p.name: given[p.name] for p in declared if p.name in given}),

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from anabranch.app import Project
+from anabranch.model.branch import Role
 from anabranch.model.errors import AnabranchError
 from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
 from tools import airflow
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
 
 pytestmark = [
     pytest.mark.engine,
@@ -106,10 +107,10 @@ def logical(run: Run) -> dict[str, Any]:
     }
 
 
-def in_order(project: Project, run: Run, told: Told) -> None:
+def in_order(project: Project, run: Run, told: Told, given: Collection[str] = ()) -> None:
     """No step started before those that it waits for had ended well; each started as often as it was tried."""
     upstream = project.pipeline(run.pipeline).upstream
-    done: set[str] = set()
+    done: set[str] = set(given)
     starts: dict[str, int] = {}
     for each in told.events:
         match each.event:
@@ -209,6 +210,76 @@ def test_airflow_has_no_import_error_and_imports_no_code_of_ours(both: Both) -> 
     assert dags == {f"conformance.{name}" for name in both.project.pipelines}
     text = (both.folder / "dags" / "conformance" / "conformance.diamond.py").read_text()
     assert "import anabranch" not in text
+
+
+def test_a_branch_runs_beside_main_and_leaves_nothing(both: Both) -> None:
+    """Only the changed step's code is new; what follows runs main's payload, given the branch's locations."""
+    main = both.folder / "there"
+    both.project.remote("real").run(both.project.pipeline("diamond"), {}, None, Told())
+    steps = both.folder / "project" / "steps.py"
+    before = steps.read_text()
+    everything = inventory(main, "")
+    dags = {path: path.read_bytes() for path in (both.folder / "dags").rglob("*.py")}
+    steps.write_text(before.replace('pl.col("n") * 10', 'pl.col("n") * 11'))
+    try:
+        there = both.project.at("real")
+        branch = there.branches.create("more", "diamond")
+        assert [(reason.step, reason.role) for reason in branch.reasons] == [
+            ("right", Role.CHANGED),
+            ("join", Role.DOWNSTREAM),
+        ]
+        told = Told()
+        done = there.branches.run("more", reporter=told)
+        assert done is not None
+        assert done.ok, [step.failure for step in done.run.steps]
+        assert {step.step: step.attempts for step in done.run.steps} == {"right": 1, "join": 1}
+        in_order(both.project, done.run, told, given={"start", "left"})
+        new = [path for path in (both.folder / "dags").rglob("*.py") if path not in dags]
+        assert len(new) == 1
+        assert new[0].read_text().count('payload="') == 1  # join: the payload is main's
+        report = there.branches.deltas("more")
+        found = {delta.dataset: (delta.changed, delta.added, delta.removed) for delta in report.datasets}
+        assert found == {"rights": (0, 6, 6), "joined": (3, 0, 0)}
+        assert inventory(main) == {name: body for name, body in everything.items() if not name.startswith(OURS)}
+        there.branches.drop("more")
+        assert inventory(main, "") == everything
+        assert not [path for path in main.rglob("*") if "more" in path.name]
+        assert {path: path.read_bytes() for path in (both.folder / "dags").rglob("*.py")} == dags
+    finally:
+        steps.write_text(before)
+
+
+def test_a_buggy_step_of_a_branch_cannot_write_to_main(both: Both) -> None:
+    main = both.folder / "there"
+    both.project.remote("real").run(both.project.pipeline("diamond"), {}, None, Told())
+    steps = both.folder / "project" / "steps.py"
+    before = steps.read_text()
+    victim = main / "cleaned" / "rights.parquet"
+    bug = f"Path({str(victim)!r}).write_text('gone')\n    return started.with_columns(pl.col(\"n\") * 10)"
+    steps.write_text(before.replace('return started.with_columns(pl.col("n") * 10)', bug))
+    lying = inventory(main)
+    try:
+        there = both.project.at("real")
+        there.branches.create("buggy", "diamond")
+        done = there.branches.run("buggy", reporter=Told())
+        assert done is not None
+        assert not done.ok
+        failure = next(step.failure for step in done.run.steps if step.failure)
+        assert failure.code == "outside-branch", failure
+        assert inventory(main) == lying
+        there.branches.drop("buggy")
+    finally:
+        steps.write_text(before)
+
+
+OURS = ("_branches", "_anabranch")
+"""Where, below main's storage, we keep what is no dataset."""
+
+
+def inventory(storage: Path, without: str | tuple[str, ...] = OURS) -> dict[str, bytes]:
+    """The files below a storage; by default those of main's datasets."""
+    found = {path.relative_to(storage).as_posix(): path for path in storage.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not (without and name.startswith(without))}
 
 
 def test_destroyed_pipelines_are_gone(both: Both) -> None:

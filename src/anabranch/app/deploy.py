@@ -14,18 +14,18 @@ from anabranch.model.errors import InvalidProject, NotFoundError, UsageError, cl
 from anabranch.model.resource import Address, Owner
 from anabranch.platforms.airflow.cells import refusals
 from anabranch.platforms.airflow.dagfile import owner_of
-from anabranch.platforms.airflow.deploy import AirflowFolder, compile_pipelines
+from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
 from anabranch.store.database import Database
 from anabranch.store.deployments import SqliteStateStore
 from anabranch.store.files import LocalFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anabranch.app.project import Project
     from anabranch.model.environment import Environment
     from anabranch.model.errors import Diagnostic
-    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
     from anabranch.store.code import CodeStore
@@ -39,10 +39,10 @@ class Deployment:
         self._project, self.environment, self._code = project, environment, code
         self.owner = Owner(project.name, environment.name, namespace)
         self.state = SqliteStateStore(Database(project.folder), environment.name, namespace)
-        artifacts, self._dags = (
+        self._artifacts, self._dags = (
             LocalFiles(Path(each)) for each in (environment.artifacts, environment.orchestrator.dags)
         )
-        self.platform = AirflowFolder(self._dags, artifacts, self.owner)
+        self.platform = AirflowFolder(self._dags, self._artifacts, self.owner)
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
@@ -50,6 +50,33 @@ class Deployment:
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
             found += refusals(each)
         return tuple(found)
+
+    def of_branch(self, namespace: str) -> Deployment:
+        """Return the deployment of a branch beside this one."""
+        return Deployment(self._project, self.environment, self._code, namespace)
+
+    def branch_resources(self, carved: Pipeline, root: str, code: str, reused: Mapping[StepId, str]) -> list[Resource]:
+        """Return what a branch needs: its own code, one orchestration, and of main what it calls.
+
+        Args:
+            carved: the branch's pipeline.
+            root: of the branch's storage, as the workers see it.
+            code: the digest of the snapshot that it runs.
+            reused: the payload of main that runs a step which has not changed itself, by step.
+
+        Raises:
+            InvalidProject: with what of it the environment cannot do.
+        """
+        if problems := refusals(carved):
+            raise InvalidProject(problems)
+        made = payload(self._files(code)) if set(carved.step_by_id) - set(reused) else b""
+        told = {carved.name: (carved, definition(carved, code))}
+        place = replace(self.environment, storage=root)
+        return compile_pipelines(told, made, place, self.owner, reused, protected=self.environment.storage)
+
+    def _files(self, code: str) -> Iterator[tuple[str, bytes, bool]]:
+        tree = self._code.tree(code)
+        return ((name, tree.read(name) or b"", tree.executable(name)) for name in tree.names())
 
     def resources(self) -> list[Resource]:
         """Return what should be on the platform; nothing outside of this machine is asked.
@@ -60,13 +87,17 @@ class Deployment:
         errors = [each for each in self.check() if each.severity == "error"]
         if errors:
             raise InvalidProject(errors)
-        tree = self._code.tree(self._code.snapshot())
-        code = payload((name, tree.read(name) or b"", tree.executable(name)) for name in tree.names())
+        snapshot = self._code.snapshot()
+        code = payload(self._files(snapshot))
         told: dict[str, tuple[Pipeline, bytes]] = {}
         for name, pipeline in self._project.pipelines.items():
             bound = with_variables(pipeline, self.environment)
-            told[name] = (bound, definition(bound))
+            told[name] = (bound, definition(bound, snapshot))
         return compile_pipelines(told, code, self.environment, self.owner)
+
+    def artifact(self, name: str) -> bytes | None:
+        """Return a file that was delivered for this deployment."""
+        return self._artifacts.read(f"{artifact_folder(self.owner)}/{name}")
 
     def dag_file(self, dag: str) -> str | None:
         """Return the DAG file that is deployed, if there is one of ours."""
@@ -74,11 +105,19 @@ class Deployment:
         text = (content or b"").decode(errors="replace")
         return text if owner_of(text) == self.owner else None
 
-    def plan(self, target: Iterable[str] = (), *, destroy: bool = False, adopt: Iterable[str] = ()) -> Plan:
+    def plan(
+        self,
+        target: Iterable[str] = (),
+        *,
+        destroy: bool = False,
+        adopt: Iterable[str] = (),
+        wanted: Sequence[Resource] | None = None,
+    ) -> Plan:
         """Return what would make the platform what the project wants.
 
         Args:
             target: only these resources, by address, and what they depend on.
+            wanted: what should be there; what the project says by default.
             destroy: plan for nothing to be left.
             adopt: addresses of what is there and not ours, to be taken over.
 
@@ -86,18 +125,18 @@ class Deployment:
             InvalidProject: `foreign-object`, or all that `check` finds.
             NotFoundError: `no-resource`, of a target.
         """
-        desired = [] if destroy else self.resources()
+        desired = [] if destroy else self.resources() if wanted is None else list(wanted)
         serial, applied = self.state.serial, self.state.applied()
         live = self.platform.live(desired)
-        wanted = frozenset(target)
-        if wanted:
+        targets = frozenset(target)
+        if targets:
             known = {each.address for each in desired} | set(live) | set(applied)
-            for name in wanted:
+            for name in targets:
                 if name not in known:
                     message = f"there is no resource `{name}`"
                     raise NotFoundError(message, code="no-resource", hint=closest(name, list(known)))
         made = plan(desired, applied, live, self.owner, serial, frozenset(map(Address, adopt)), prune=destroy)
-        return targeted(made, wanted) if wanted else made
+        return targeted(made, targets) if targets else made
 
     def apply(
         self,

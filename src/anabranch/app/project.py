@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     from anabranch.app.branches import Branches
     from anabranch.app.deploy import Deployment
+    from anabranch.app.elsewhere import Elsewhere
     from anabranch.app.remote import RemoteRuns
     from anabranch.frontends.project import ProjectFile
+    from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Json, Pipeline, StepId, TestCase
@@ -226,7 +228,34 @@ class Project:
             bind_params(chosen_pipeline, params or {}),
             input,
         )
-        return execute(plan, self.place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+        return self.execute(plan, self.place, jobs=jobs, reporter=reporter, wait=wait)
+
+    def execute(
+        self,
+        plan: RunPlan,
+        place: Place,
+        *,
+        jobs: int | None = None,
+        reporter: Reporter | None = None,
+        wait: float = 0,
+    ) -> RunResult:
+        """Run what was planned, where the project runs."""
+        return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+
+    def withdraw(self, branch: Branch) -> None:
+        """Delete what was deployed for a branch; on this machine that is nothing."""
+
+    def at(self, environment: str) -> Elsewhere:
+        """Return the project as it is in an environment: its storage, its runs, its branches.
+
+        Raises:
+            NotFoundError: `no-environment`.
+            UsageError: `no-url`.
+        """
+        from anabranch.app.deploy import environment_of
+        from anabranch.app.elsewhere import Elsewhere
+
+        return Elsewhere(self, environment_of(self, environment))
 
     def retry(
         self,
@@ -265,7 +294,7 @@ class Project:
             self.demand_valid(pipeline)
         plan = plan_retry(self.runs, earlier, pipeline, start, self.storage, same=same)
         place = replace(self.place, code=self.code.materialise(earlier.code)) if same else self.place
-        return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+        return self.execute(plan, place, jobs=jobs, reporter=reporter, wait=wait)
 
     def code_diff(self, run: str, other: str | None = None) -> str:
         """Return how the code changed since a run, until now or until another run, as a unified diff."""
@@ -304,7 +333,7 @@ class Project:
                 new_run_id(), pipeline, steps, {}, bind_params(pipeline, dict(case.params)), case.input, trigger="test"
             )
             place = Place(self.root, storage, state, SqliteRunStore(state), self.root)
-            return execute(plan, place, self.code, reporter=reporter).run
+            return self.execute(plan, place, reporter=reporter).run
 
         return tuple(
             run_case(each, case, self.root, start) for each, case in cases if not wanted or case.name in wanted

@@ -13,7 +13,6 @@ from anabranch.model.errors import ConflictError, NotFoundError, UsageError
 from anabranch.model.pipeline import Needs
 from anabranch.model.run import RunState, StepState, fold
 from anabranch.platforms.airflow.api import AirflowApi
-from anabranch.platforms.airflow.dagfile import version_of
 from anabranch.platforms.airflow.drive import AirflowRuns
 from anabranch.platforms.airflow.names import dag_id
 from anabranch.platforms.process.secrets import resolve_secrets
@@ -66,7 +65,7 @@ class RemoteRuns:
         return AirflowRuns(
             self.api,
             dag,
-            version_of(file),
+            file,
             pipeline,
             owner.namespace,
             lambda run: reports.read(self.storage, pipeline.name, run),

@@ -47,15 +47,19 @@ class Face:
         """How stderr looks."""
         return terminal(sys.stderr)
 
-    def project(self) -> Project:
-        """Load the project of the working directory, or of `-C`."""
+    def project(self, environment: str | None = None) -> Project:
+        """Load the project of the working directory, or of `-C`; as it is in an environment, when one is named."""
         if not self.directory.is_dir():
             from anabranch.model.errors import NotFoundError
 
             raise NotFoundError(f"there is no folder {self.directory}", code="no-folder", hint="look at -C")
         from anabranch.app import Project
 
-        return Project.load(self.directory, defer=True)
+        project = Project.load(self.directory, defer=True)
+        if not environment:
+            return project
+        self.environment = environment
+        return project.at(environment)
 
     def result(self, data: Mapping[str, object], lines: Callable[[], Iterable[str]]) -> None:
         """Write the result to stdout: the object with `--json`, else the lines."""
@@ -78,7 +82,7 @@ class Face:
         import shlex
 
         here = [] if self.directory == Path() else ["-C", str(self.directory)]
-        there = ["-e", self.environment] if self.environment and words[:1] in {("run",), ("runs",)} else []
+        there = ["-e", self.environment] if self.environment and words[:1] in {("run",), ("runs",), ("branch",)} else []
         return shlex.join(["anabranch", *here, *words, *there])
 
     def near(self, place: str) -> str:

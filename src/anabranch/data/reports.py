@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.data import disk
 from anabranch.data.objects import mirror
+from anabranch.model.pipeline import StepId
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anabranch.model.pipeline import StepId
+Reports: TypeAlias = dict[tuple[StepId, int], dict[str, Any]]
+"""What attempts reported, by step and attempt."""
 
 
 def write(storage: Path, pipeline: str, run: str, step: StepId, attempt: int, report: dict[str, Any]) -> None:
@@ -28,13 +30,13 @@ def write(storage: Path, pipeline: str, run: str, step: StepId, attempt: int, re
         disk.write_json(storage / name, report)
 
 
-def read(storage: Path, pipeline: str, run: str) -> dict[tuple[StepId, int], dict[str, Any]]:
+def read(storage: Path, pipeline: str, run: str) -> Reports:
     """Return the reports of a run, by step and attempt."""
     folder = _folder(pipeline, run)
-    found: dict[tuple[StepId, int], dict[str, Any]] = {}
+    found: Reports = {}
     for name, body in _bodies(storage, folder):
         step, _, attempt = name.rpartition("/")[2].removesuffix(".json").rpartition(".")
-        found[disk.unescape(step), int(attempt)] = json.loads(body)  # type: ignore[index]
+        found[StepId(disk.unescape(step)), int(attempt)] = json.loads(body)
     return found
 
 

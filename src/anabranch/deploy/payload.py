@@ -9,12 +9,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model import codec
+from anabranch.model.dataset import DatasetSpec
+from anabranch.model.pipeline import Param, Pipeline, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.resources.abc import Traversable
-
-    from anabranch.model.pipeline import Pipeline
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can tell: when a payload was built says nothing about what is in it."""
@@ -77,16 +77,31 @@ def payload(code: Iterable[tuple[str, bytes, bool]]) -> bytes:
     return made.getvalue()
 
 
-def definition(pipeline: Pipeline) -> bytes:
-    """Return a pipeline so that one step of it can be read without the others."""
+def definition(pipeline: Pipeline, code: str) -> bytes:
+    """Return a pipeline so that one step of it can be read without the others.
+
+    Args:
+        pipeline: bound to its environment.
+        code: the digest of the snapshot that it was deployed with.
+    """
     told: dict[str, Any] = {
         "anabranch": codec.VERSION,
         "pipeline": pipeline.name,
+        "code": code,
         "params": codec.encode(pipeline.params, places=False),
         "datasets": {spec.name: codec.encode(spec, places=False) for spec in pipeline.datasets},
         "steps": {step.id: codec.encode(step, places=False) for step in pipeline.steps},
     }
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def pipeline_of(definition: bytes) -> tuple[Pipeline, str]:
+    """Return the pipeline that a definition tells, and the digest of its code."""
+    told: dict[str, Any] = json.loads(definition)
+    steps = tuple(codec.decode(Step, each) for each in told["steps"].values())
+    datasets = tuple(codec.decode(DatasetSpec, each) for each in told["datasets"].values())
+    params = tuple(codec.decode(Param, each) for each in told["params"])
+    return Pipeline(told["pipeline"], steps, datasets, params), told["code"]
 
 
 def _runtime() -> Iterator[tuple[str, bytes]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from anabranch.app.branches.outputs import fingerprint
 from anabranch.app.branches.run import Code, place_of
-from anabranch.app.execute import execute
 from anabranch.app.history import standing, values_from_before
 from anabranch.branch.carve import carve, inputs, prove
 from anabranch.data import branching
@@ -188,7 +187,7 @@ def _controlled(
     branch = replace(branch, controls=(*((k, v) for k, v in branch.controls if k != label), (label, plan.run)))
     branches.store.save(branch)
     code = Code(carved, project.code.materialise(newest.code), newest.code)
-    done = execute(plan, place_of(project, branch, code, root), project.code, reporter=reporter)
+    done = project.execute(plan, place_of(project, branch, code, root), reporter=reporter)
     if not done.ok:
         failure = next((step.failure for step in done.run.steps if step.failure), None)
         why = failure.message if failure else str(done.run.state)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.app.branches.create import steps_of
-from anabranch.app.execute import Place, execute
+from anabranch.app.execute import Place
 from anabranch.app.history import last_success, values_from_before
 from anabranch.app.retry import plan_retry
 from anabranch.branch.carve import carve, inputs, prove
@@ -91,7 +91,7 @@ def run(
     mark(branches, fresh)
     branching.start(branches.root(fresh), branches.root(fresh), branch.pipeline)
     place = place_of(project, fresh, code, branches.root(fresh))
-    return execute(plan, place, project.code, jobs=jobs, reporter=reporter)
+    return project.execute(plan, place, jobs=jobs, reporter=reporter)
 
 
 def retry(  # noqa: PLR0913 - one keyword for each option of the verb
@@ -122,7 +122,7 @@ def retry(  # noqa: PLR0913 - one keyword for each option of the verb
         carved = carved_with(branch, code.pipeline, branch.steps, root)
     plan = plan_retry(project.runs, earlier, carved, start, root, same=same or bool(code.digest))
     branches.store.save(branches.used(replace(branch, run=plan.run, looked="")))
-    return execute(plan, place_of(project, branch, code, root), project.code, jobs=jobs, reporter=reporter)
+    return project.execute(plan, place_of(project, branch, code, root), jobs=jobs, reporter=reporter)
 
 
 def code_of(project: Project, branch: Branch) -> Code:

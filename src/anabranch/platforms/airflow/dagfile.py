@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.graph import order
@@ -13,7 +14,7 @@ from anabranch.model.resource import Owner
 from anabranch.platforms.airflow.names import task_id, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Param, Pipeline, Step, StepId
@@ -37,22 +38,24 @@ PAYLOAD = {payload}
 DEFINITION = {definition}
 STORAGE = {storage}
 NAMESPACE = {namespace}
+PROTECTED = {protected}
 
 
 class Step(BashOperator):
     """One step. It tells a broken contract by its exit code: another attempt would break it again."""
 
-    def __init__(self, *, task_id, step=None, **settings):
+    def __init__(self, *, task_id, step=None, payload=PAYLOAD, **settings):
         super().__init__(
             task_id=task_id,
             bash_command='exec "$PYTHON" "$PAYLOAD" step "$STEP" --definition "$DEFINITION" '
-            '--storage "$STORAGE" --namespace "$NAMESPACE" ',
+            '--storage "$STORAGE" --namespace "$NAMESPACE" --protected "$PROTECTED" ',
             env={{
                 "PYTHON": PYTHON,
-                "PAYLOAD": PAYLOAD,
+                "PAYLOAD": payload,
                 "DEFINITION": DEFINITION,
                 "STORAGE": STORAGE,
                 "NAMESPACE": NAMESPACE,
+                "PROTECTED": PROTECTED,
                 "STEP": step or task_id,
                 "ANABRANCH_RUN": "{{{{ run_id }}}}",
                 "ANABRANCH_ATTEMPT": "{{{{ ti.try_number }}}}",
@@ -80,9 +83,24 @@ BREACH = 5
 """The exit code of a step that broke a contract."""
 
 
-def dag_file(
-    pipeline: Pipeline, environment: Environment, owner: Owner, dag: str, payload: str, definition: str
-) -> str:
+@dataclass(frozen=True)
+class Files:
+    """What a DAG file names, as the workers see it.
+
+    Attributes:
+        payload: the path of the payload that runs its steps.
+        definition: the path of the pipeline's definition.
+        reused: the paths of other payloads, by the step that they run.
+        protected: storage that Python steps must not write to.
+    """
+
+    payload: str
+    definition: str
+    reused: Mapping[StepId, str] = field(default_factory=dict)
+    protected: str = ""
+
+
+def dag_file(pipeline: Pipeline, environment: Environment, owner: Owner, dag: str, files: Files) -> str:
     """Return the DAG file of a pipeline.
 
     Args:
@@ -90,10 +108,9 @@ def dag_file(
         environment: where it is deployed.
         owner: whose it is.
         dag: the DAG's id.
-        payload: the path of the payload, as the workers see it.
-        definition: the path of the pipeline's definition, as the workers see it.
+        files: what it names.
     """
-    assets = _assets(pipeline, environment)
+    assets = _assets(pipeline, environment) if owner.namespace == "main" else {}  # a branch's data is nobody's event
     groups = sorted({step.id.rpartition("/")[0] for step in pipeline.steps if "/" in step.id})
     names = [name for name, used in (("Asset", assets), ("Param", pipeline.params), ("TaskGroup", groups)) if used]
     timed = isinstance(pipeline.trigger, Schedule)
@@ -105,14 +122,15 @@ def dag_file(
         names="".join(f", {name}" for name in names),
         imports=imports,
         python=_text(environment.orchestrator.python),
-        payload=_text(payload),
-        definition=_text(definition),
+        payload=_text(files.payload),
+        definition=_text(files.definition),
         storage=_text(environment.storage),
         namespace=_text(owner.namespace),
+        protected=_text(files.protected),
         breach=BREACH,
     )
-    lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, version(payload, definition))]
-    lines += [f"    {line}" if line else "" for line in _task_lines(pipeline, assets)]
+    lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, version(files))]
+    lines += [f"    {line}" if line else "" for line in _task_lines(pipeline, assets, files)]
     return head + "\n".join(lines) + "\n"
 
 
@@ -128,9 +146,20 @@ def owner_of(text: str) -> Owner | None:
     return None
 
 
-def version(payload: str, definition: str) -> str:
+def version(files: Files) -> str:
     """Return what tells one state of a DAG's code from another; it is one of its tags, so Airflow says which it has."""
-    return f"version-{hashlib.sha256(f'{payload} {definition}'.encode()).hexdigest()[:12]}"
+    return f"version-{hashlib.sha256(repr(files).encode()).hexdigest()[:12]}"
+
+
+def assets_of(text: str) -> frozenset[str]:
+    """Return the URIs of the assets that a DAG file names."""
+    return frozenset(json.loads(found) for found in re.findall(r': Asset\(("(?:[^"\\]|\\.)*")\)', text))
+
+
+def payload_of(text: str) -> str:
+    """Return the payload that a DAG file's steps run."""
+    line = next((line for line in text.splitlines() if line.startswith("PAYLOAD = ")), 'PAYLOAD = ""')
+    return str(json.loads(line.removeprefix("PAYLOAD = ")))
 
 
 def version_of(text: str) -> str:
@@ -148,7 +177,10 @@ def _docstring(text: str) -> str:
 
 
 def _assets(pipeline: Pipeline, environment: Environment) -> dict[str, str]:
-    """Return the URI of each dataset that a step writes or reads."""
+    """Return the URI of each dataset that a step writes or reads.
+
+    It is the asset's name, too: Airflow refuses tasks whose asset shares its name with another, of whatever project.
+    """
     root = environment.storage if "://" in environment.storage else f"file://{environment.storage}"
     return {spec.name: f"{root}/{spec.location}" for spec in pipeline.datasets}
 
@@ -158,7 +190,7 @@ def _asset_lines(assets: dict[str, str]) -> Iterator[str]:
         yield ""
         yield "DATASETS = {"
         for name, uri in sorted(assets.items()):
-            yield f"    {_text(name)}: Asset({_text(name)}, uri={_text(uri)}),"
+            yield f"    {_text(name)}: Asset({_text(uri)}),"
         yield "}"
 
 
@@ -193,7 +225,7 @@ def _param(param: Param) -> str:
     return f"Param({', '.join(settings)})"
 
 
-def _task_lines(pipeline: Pipeline, assets: dict[str, str]) -> Iterator[str]:
+def _task_lines(pipeline: Pipeline, assets: dict[str, str], files: Files) -> Iterator[str]:
     opened: list[str] = []
     made: set[str] = set()
     for step_id in order(pipeline):
@@ -207,7 +239,7 @@ def _task_lines(pipeline: Pipeline, assets: dict[str, str]) -> Iterator[str]:
                     made.add(name)
                     parent = f", parent_group={_group(groups[: depth - 1])}" if depth > 1 else ""
                     yield f"{_group(groups[:depth])} = TaskGroup({_text(groups[depth - 1])}{parent})"
-        yield from _task(step, groups, assets)
+        yield from _task(step, groups, assets, files)
     yield ""
     for step_id in order(pipeline):
         sources = [variable(source) for source in pipeline.upstream[step_id]]
@@ -223,7 +255,7 @@ def _list(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
-def _task(step: Step, groups: Sequence[str], assets: dict[str, str]) -> Iterator[str]:
+def _task(step: Step, groups: Sequence[str], assets: dict[str, str], files: Files) -> Iterator[str]:
     own: StepId = step.id
     inside = task_id(own).rpartition(".")[2] if groups else task_id(own)
     settings = [f"task_id={_text(inside)}"]
@@ -231,15 +263,9 @@ def _task(step: Step, groups: Sequence[str], assets: dict[str, str]) -> Iterator
         settings.append(f"step={_text(own)}")
     if groups:
         settings.append(f"task_group={_group(groups)}")
-    retry = step.retry
-    if retry.attempts > 1:
-        settings.append(f"retries={retry.attempts - 1}")
-        settings.append(f"retry_delay=timedelta(seconds={retry.delay:g})")
-        if retry.backoff > 1:
-            settings.append(f"retry_exponential_backoff={retry.backoff:g}")
-            settings.append(f"max_retry_delay=timedelta(seconds={retry.max_delay:g})")
-    else:
-        settings.append("retries=0")
+    if own in files.reused:
+        settings.append(f"payload={_text(files.reused[own])}")
+    settings += _retry(step)
     if step.timeout is not None:
         settings.append(f"execution_timeout=timedelta(seconds={step.timeout:g})")
     for word, names in (
@@ -258,3 +284,15 @@ def _task(step: Step, groups: Sequence[str], assets: dict[str, str]) -> Iterator
     yield f"{variable(own)} = Step("
     yield from (f"    {each}," for each in settings)
     yield ")"
+
+
+def _retry(step: Step) -> Iterator[str]:
+    retry = step.retry
+    if retry.attempts == 1:
+        yield "retries=0"
+        return
+    yield f"retries={retry.attempts - 1}"
+    yield f"retry_delay=timedelta(seconds={retry.delay:g})"
+    if retry.backoff > 1:
+        yield f"retry_exponential_backoff={retry.backoff:g}"
+        yield f"max_retry_delay=timedelta(seconds={retry.max_delay:g})"

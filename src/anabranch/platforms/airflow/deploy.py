@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anabranch.model.resource import Address, Live, Resource, digest_of
+from anabranch.platforms.airflow.dagfile import Files as Delivered
 from anabranch.platforms.airflow.dagfile import dag_file, owner_of
 from anabranch.platforms.airflow.names import dag_id
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from anabranch.model.environment import Environment
-    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.resource import Owner
     from anabranch.ports import Files
 
@@ -20,26 +21,35 @@ _SHORT = 12
 
 
 def compile_pipelines(
-    pipelines: Mapping[str, tuple[Pipeline, bytes]], payload: bytes, environment: Environment, owner: Owner
+    pipelines: Mapping[str, tuple[Pipeline, bytes]],
+    payload: bytes,
+    environment: Environment,
+    owner: Owner,
+    reused: Mapping[StepId, str] | None = None,
+    *,
+    protected: str = "",
 ) -> list[Resource]:
     """Return what should be on Airflow.
 
     Args:
         pipelines: each with its definition, by name.
-        payload: the project's code.
+        payload: the project's code; empty where every step runs another's.
         environment: where it is deployed.
         owner: whose it is.
+        reused: the payloads of another deployment that run some of the steps.
+        protected: storage that Python steps must not write to.
     """
     folder = artifact_folder(owner)
-    code = _artifact(folder, "payload", ".pyz", payload, "the project's code")
-    found = [code]
+    found = [_artifact(folder, "payload", ".pyz", payload, "the project's code")] if payload else []
+    own = f"{environment.artifacts}/{found[0].name}" if found else ""
+    needed = tuple(each.address for each in found)
     for name, (pipeline, definition) in sorted(pipelines.items()):
         told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
-        paths = [f"{environment.artifacts}/{each.name}" for each in (code, told)]
-        content = dag_file(pipeline, environment, owner, dag, *paths).encode()
+        files = Delivered(own, f"{environment.artifacts}/{told.name}", reused or {}, protected)
+        content = dag_file(pipeline, environment, owner, dag, files).encode()
         file = f"{owner.project}/{dag}.py"
-        found += [told, Resource(Address(f"dag/{dag}"), file, content, (code.address, told.address), note=name)]
+        found += [told, Resource(Address(f"dag/{dag}"), file, content, (*needed, told.address), note=name)]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.platforms.airflow.api import part
+from anabranch.platforms.airflow.dagfile import assets_of, version_of
 from anabranch.platforms.airflow.names import task_id
 from anabranch.platforms.airflow.runs import CANCELLED_BY, events
 
@@ -28,7 +29,7 @@ class AirflowRuns:
         self,
         api: AirflowApi,
         dag: str,
-        version: str,
+        file: str,
         pipeline: Pipeline,
         namespace: str,
         reports: Callable[[str], Mapping[tuple[StepId, int], Mapping[str, Any]]],
@@ -38,12 +39,13 @@ class AirflowRuns:
         Args:
             api: of the Airflow.
             dag: the DAG's id.
-            version: the tag that the DAG has in its newest state.
+            file: the DAG file, in its newest state.
             pipeline: as it is deployed.
             namespace: main, or a branch.
             reports: returns what the attempts of a run reported.
         """
-        self._api, self._dag, self._version = api, dag, version
+        self._api, self._dag = api, dag
+        self._version, self._assets = version_of(file), assets_of(file)
         self._pipeline, self._namespace, self._reports = pipeline, namespace, reports
         self._path = f"/dags/{part(dag)}"
 
@@ -71,7 +73,11 @@ class AirflowRuns:
             told = self._api.get(self._path)
         except NotFoundError:
             return False
-        return any(tag["name"] == self._version for tag in told["tags"]) and not told.get("is_stale")
+        if told.get("is_stale") or not any(tag["name"] == self._version for tag in told["tags"]):
+            return False
+        # Airflow knows an asset a moment before it is active, and until then refuses the tasks that touch it.
+        active = {str(each["uri"]) for each in self._api.pages("/assets", "assets", dag_ids=self._dag)}
+        return self._assets <= active
 
     def start(self, run: RunId, params: Mapping[str, str], event: Json) -> None:
         """Start a run, of the newest state of the pipeline.

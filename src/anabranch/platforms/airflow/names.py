@@ -75,7 +75,18 @@ _TAKEN = frozenset(
             "DAG",
             "Param",
         ),
-        *("DATASETS", "DEFINITION", "NAMESPACE", "PAYLOAD", "PYTHON", "STORAGE", "Step", "TaskGroup", "timedelta"),
+        *(
+            "DATASETS",
+            "DEFINITION",
+            "NAMESPACE",
+            "PAYLOAD",
+            "PROTECTED",
+            "PYTHON",
+            "STORAGE",
+            "Step",
+            "TaskGroup",
+            "timedelta",
+        ),
     }
 )
 """What a DAG file uses by name."""

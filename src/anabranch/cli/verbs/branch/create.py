@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.human import plural
 from anabranch.cli.table import table
 from anabranch.cli.verbs.branch.words import reason_rows, until
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     "--days", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Live so long after its last use; 14."
 )
 @click.option("--base", default="main", metavar="NAME", help="What it is carved from: main, and nothing else.")
+@ELSEWHERE
 @verb("branch create")
 def create_command(  # noqa: PLR0917 - one parameter for each option
     face: Face,
@@ -45,6 +46,7 @@ def create_command(  # noqa: PLR0917 - one parameter for each option
     sample: str | None,
     days: float | None,
     base: str,
+    environment: str | None,
 ) -> int:
     """Carve the branch NAME at the steps named with --at, or at those that differ from main's last run.
 
@@ -58,7 +60,7 @@ def create_command(  # noqa: PLR0917 - one parameter for each option
         raise UsageError("give a NAME, or --from-git", code="which-branch", hint="anabranch branch create my-change")
     from anabranch.branch.sampling import parse
 
-    project = face.project()
+    project = face.project(environment)
     rate = parse(sample) if sample else None
     made = project.branches.create(
         name or "", pipeline, at=at, skip=skip, kind=BranchKind(kind), sample=rate, days=days, from_git=from_git

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.progress.drive import reporter_for
 from anabranch.model.errors import UsageError
 
@@ -42,6 +42,7 @@ DIFFERENCES = 6
 @click.option("--set", "sets", multiple=True, metavar="COLUMN", help="A list column whose order means nothing.")
 @click.option("--samples", type=click.IntRange(0, 100), default=5, show_default=True, help="Examples of each kind.")
 @click.option("--profile", is_flag=True, help="Look at every column, however large the table.")
+@ELSEWHERE
 @verb("branch deltas")
 def deltas_command(  # noqa: PLR0917 - one parameter for each option
     face: Face,
@@ -56,6 +57,7 @@ def deltas_command(  # noqa: PLR0917 - one parameter for each option
     sets: tuple[str, ...],
     samples: int,
     profile: bool,
+    environment: str | None,
 ) -> int:
     """Compare every dataset that the branch NAME wrote with main's, of the same inputs.
 
@@ -66,7 +68,7 @@ def deltas_command(  # noqa: PLR0917 - one parameter for each option
     from anabranch.deltas.rules import failed, validate
 
     validate(rules)  # what is wrong is told before anything runs
-    project = face.project()
+    project = face.project(environment)
     asked = Asked(control, _tolerances(tolerance), sets, samples, profile)
     branch = project.branches.find(name)
     reporter = None if face.json else _Controls(face, reporter_for(face, project.pipeline(branch.pipeline)))

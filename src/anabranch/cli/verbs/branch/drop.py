@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import click
 
-from anabranch.cli.face import Face, confirm, verb
+from anabranch.cli.face import ELSEWHERE, Face, confirm, verb
 
 
 @click.command("drop", short_help="Delete all that it owns, and prove it.")
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Stop its runs first.")
+@ELSEWHERE
 @verb("branch drop")
-def drop_command(face: Face, name: str, yes: bool, force: bool) -> None:
+def drop_command(face: Face, name: str, yes: bool, force: bool, environment: str | None) -> None:
     """Delete the branch NAME: its data first, then its runs and logs, its record last; then list what remains.
 
     Main's data and history stay as they are, promoted or not. Exit code 7 when a run of it goes on, or when anything
     could not be deleted.
     """
-    project = face.project()
+    project = face.project(environment)
     branch = project.branches.find(name)
     confirm(f"drop branch {name} and all below {face.near(project.shown(branch.root))}?", yes=yes)
     deleted = project.branches.drop(name, force=force)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.table import Cell, table
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @click.command("gc", short_help="Drop branches whose time is over, and what crashes left.")
 @click.option("--dry-run", "dry", is_flag=True, help="Only say what would be deleted.")
+@ELSEWHERE
 @verb("branch gc")
-def gc_command(face: Face, dry: bool) -> int:
+def gc_command(face: Face, dry: bool, environment: str | None) -> int:
     """Drop branches whose time is over, finish drops that were cut off, and delete roots without a record.
 
     One that cannot be dropped does not keep the others. Exit code 7 when something is left.
     """
-    found = face.project().branches.gc(dry=dry)
+    found = face.project(environment).branches.gc(dry=dry)
     face.result(
         {
             "dry_run": dry,

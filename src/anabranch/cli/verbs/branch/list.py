@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.progress.summary import VERDICTS
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import left
@@ -23,10 +23,11 @@ HEADERS = ("branch", "pipeline", "kind", "steps", "sample", "last run", "promote
 
 
 @click.command("list", short_help="List branches.")
+@ELSEWHERE
 @verb("branch list")
-def list_command(face: Face) -> None:
+def list_command(face: Face, environment: str | None) -> None:
     """List the project's branches, by name."""
-    project = face.project()
+    project = face.project(environment)
     found = project.branches.all()
     empty = "no branch yet; carve one: " + face.command("branch", "create", "NAME")
     face.result(

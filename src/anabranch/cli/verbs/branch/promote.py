@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, confirm, verb
+from anabranch.cli.face import ELSEWHERE, Face, confirm, verb
 from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import short
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.option("--undo", is_flag=True, help="Give main back what the last promotion replaced.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@ELSEWHERE
 @verb("branch promote")
-def promote_command(face: Face, name: str, undo: bool, yes: bool) -> None:
+def promote_command(face: Face, name: str, undo: bool, yes: bool, environment: str | None) -> None:
     """Take the outputs of the branch NAME into main without a rerun, once its code is merged.
 
     Only if the project's code, main's inputs and main's outputs are still those that the branch ran with and that
     `branch deltas` showed. Otherwise nothing changes, what differs is said, and the exit code is 7. Until the branch is
     dropped, --undo takes it back.
     """
-    project = face.project()
+    project = face.project(environment)
     branch = project.branches.find(name)
     what = f"give {branch.pipeline} back what it had before" if undo else f"replace main's outputs of {branch.pipeline}"
     confirm(f"{what} (branch {name})?", yes=yes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.progress.drive import drive
 from anabranch.cli.verbs.run import read_params
 
@@ -25,14 +25,23 @@ if TYPE_CHECKING:
 @click.option(
     "--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait for another run of it."
 )
+@ELSEWHERE
 @verb("branch run")
-def run_command(face: Face, name: str, rebase: bool, params: tuple[str, ...], jobs: int | None, wait: float) -> int:
+def run_command(  # noqa: PLR0917 - one parameter for each option
+    face: Face,
+    name: str,
+    rebase: bool,
+    params: tuple[str, ...],
+    jobs: int | None,
+    wait: float,
+    environment: str | None,
+) -> int:
     """Run the steps of the branch NAME with the code as it is now, below a storage of its own.
 
     Its first run pins the versions of main's data that it reads; later ones read the same, until --rebase. Exit code
     4 when a step failed, 5 when only contracts were broken.
     """
-    project = face.project()
+    project = face.project(environment)
     branch = project.branches.find(name)
     pipeline = project.pipeline(branch.pipeline)
     given = read_params(params)

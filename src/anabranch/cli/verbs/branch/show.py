@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli import shapes
-from anabranch.cli.face import Face, verb
+from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import left, reason_rows, short, until
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @click.command("show", short_help="Show a branch: its steps and why, its inputs, how its code differs.")
 @click.argument("name")
+@ELSEWHERE
 @verb("branch show")
-def show_command(face: Face, name: str) -> None:
+def show_command(face: Face, name: str, environment: str | None) -> None:
     """Show the branch NAME. Inputs of main's that have moved since it pinned them are STALE."""
-    project = face.project()
+    project = face.project(environment)
     look = project.branches.look(name)
     face.result(
         {"branch": shapes.branch(look.branch), "stale": list(look.stale), "code_diff": look.diff},

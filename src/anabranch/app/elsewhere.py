@@ -1,0 +1,181 @@
+"""A project as it is in an environment: what runs there is recorded here as it is told, so branches work there too."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from anabranch.app.deploy import Deployment, with_variables
+from anabranch.app.execute import Place, RunResult, execute, result
+from anabranch.app.project import Project
+from anabranch.app.remote import POLL, RemoteRuns
+from anabranch.branch.names import slug
+from anabranch.data import reports
+from anabranch.data.objects import mirror
+from anabranch.deploy.payload import pipeline_of
+from anabranch.model import codec
+from anabranch.model.branch import MAIN, Role
+from anabranch.model.errors import ConflictError, NotFoundError
+from anabranch.model.run import RunEnded, RunStarted
+from anabranch.model.task import Done
+from anabranch.platforms.airflow.dagfile import payload_of
+from anabranch.platforms.airflow.drive import AirflowRuns
+from anabranch.platforms.airflow.names import dag_id
+from anabranch.store.runs import SqliteRunStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anabranch.model.branch import Branch
+    from anabranch.model.environment import Environment
+    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.run import Recorded, Run
+    from anabranch.ports import Reporter
+    from anabranch.run.plan import RunPlan
+    from anabranch.store.code import CodeStore
+
+RECENT = 25
+"""Runs of a pipeline that are asked for, to learn what main has done."""
+
+
+class Elsewhere(Project):
+    """A project in an environment. Its history there is kept beside the project's own, as the platform tells it."""
+
+    def __init__(self, here: Project, environment: Environment) -> None:
+        """Use `Project.at`."""
+        bound = {name: with_variables(each, environment) for name, each in here.pipelines.items()}
+        super().__init__(here.file, bound, here.datasets)
+        self._here, self.environment = here, environment
+        self._deployment = Deployment(here, environment, here.code)
+        self.elsewhere = RemoteRuns(here, self._deployment)
+
+    @property
+    def storage(self) -> Path:
+        """The root of main's datasets in the environment."""
+        return mirror.local(self.environment.storage)
+
+    @property
+    def branch_storage(self) -> Path:
+        """Below which storage branches have their roots: they lie where the environment's workers see them."""
+        return self.storage
+
+    @property
+    def folder(self) -> Path:
+        """Where what is known of the environment's runs and branches is kept."""
+        return self._here.folder / "environments" / self.environment.name
+
+    @cached_property
+    def code(self) -> CodeStore:
+        """Snapshots of the project's code: those that were deployed are among them."""
+        return self._here.code
+
+    @cached_property
+    def runs(self) -> SqliteRunStore:
+        """The history of the environment's runs, brought up to date."""
+        store = SqliteRunStore(self.folder)
+        for pipeline in self._here.pipelines.values():
+            with suppress(NotFoundError):
+                self._learn(store, pipeline)
+        return store
+
+    def _learn(self, store: SqliteRunStore, pipeline: Pipeline) -> None:
+        """Record the runs of main that have ended since somebody looked last."""
+        known = {run.id for run in store.runs(pipeline.name, 1000, MAIN)}
+        for told in reversed(self.elsewhere.of(pipeline).newest(RECENT)):
+            if told[0].run not in known and isinstance(told[-1].event, RunEnded):
+                self._keep(store, pipeline, told)
+
+    def _keep(self, store: SqliteRunStore, pipeline: Pipeline, told: list[Recorded]) -> None:
+        run, first = told[0].run, told[0].event
+        found = reports.read(self.storage, pipeline.name, run)
+        names = [str(each["definition"]) for each in found.values() if "definition" in each]
+        body = self._deployment.artifact(names[-1]) if names else None
+        if body is None or not isinstance(first, RunStarted):
+            return  # whoever deployed it has left nothing of it
+        definition, code = pipeline_of(body)
+        store.begin(run, definition, replace(first, code=code))
+        store.append(run, [each.event for each in told[1:]])
+
+    def execute(
+        self,
+        plan: RunPlan,
+        place: Place,
+        *,
+        jobs: int | None = None,
+        reporter: Reporter | None = None,
+        wait: float = 0,
+    ) -> RunResult:
+        """Run what was planned for a branch on the platform; a control runs here, on the environment's data."""
+        if plan.trigger == "control":
+            return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+        plan = plan if plan.code else replace(plan, code=self.code.snapshot())
+        steps = tuple(step for step in plan.pipeline.steps if step.id not in plan.reused)
+        carved = replace(plan.pipeline, steps=steps)
+        branch = self.branches.find(plan.namespace)
+        deployment = self._deployment.of_branch(slug(branch.name))
+        reused = self._unchanged(branch, carved)
+        wanted = deployment.branch_resources(carved, self.shown(place.storage), plan.code, reused)
+        deployment.apply(lambda _: None, wanted=wanted)
+        for step, (_, told) in plan.reused.items():  # their values lie where those of the run will
+            outcome = codec.encode(Done(0.0, value=told.value))
+            reports.write(place.storage, carved.name, plan.run, step, 0, {"outcome": outcome})
+        runs = self._runs_of(deployment, carved, place.storage)
+        runs.start(plan.run, dict(plan.params), plan.input)
+        return result(self._follow(plan, runs, reporter), plan.pipeline, place.storage)
+
+    def _unchanged(self, branch: Branch, carved: Pipeline) -> dict[StepId, str]:
+        """Return main's payload for the steps that are in only because of what is upstream of them."""
+        dag = self._deployment.dag_file(dag_id(self._deployment.owner, carved.name))
+        inside = carved.step_by_id
+        steps = [each.step for each in branch.reasons if each.role is Role.DOWNSTREAM and each.step in inside]
+        return dict.fromkeys(steps, payload_of(dag)) if dag else {}
+
+    def _runs_of(self, deployment: Deployment, carved: Pipeline, storage: Path) -> AirflowRuns:
+        dag = dag_id(deployment.owner, carved.name)
+
+        def told(run: str) -> reports.Reports:
+            found = reports.read(storage, carved.name, run)
+            return {key: report for key, report in found.items() if key[1] > 0}
+
+        file = deployment.dag_file(dag) or ""
+        return AirflowRuns(self.elsewhere.api, dag, file, carved, deployment.owner.namespace, told)
+
+    def _follow(self, plan: RunPlan, runs: AirflowRuns, reporter: Reporter | None) -> Run:
+        """Record what happens in a run as it happens, until it ends."""
+        seen: set[tuple[object, ...]] = set()
+        while True:
+            for each in runs.events(plan.run):
+                event = each.event
+                # What is known of an attempt grows; that it began, or ended, is told once.
+                key = (type(event), getattr(event, "step", ""), getattr(event, "attempt", 0))
+                if key in seen:
+                    continue
+                seen.add(key)
+                if isinstance(event, RunStarted):
+                    first = replace(event, namespace=plan.namespace, code=plan.code, params=plan.params)
+                    first = replace(first, input=plan.input, trigger=plan.trigger, of=plan.of)
+                    recorded: tuple[Recorded, ...] = (self.runs.begin(plan.run, plan.pipeline, first),)
+                else:
+                    recorded = self.runs.append(plan.run, [event])
+                for kept in recorded:
+                    if reporter is not None:
+                        reporter.report(kept)
+                if isinstance(event, RunEnded):
+                    return self.runs.run(plan.run)
+            time.sleep(POLL)
+
+    def withdraw(self, branch: Branch) -> None:
+        """Delete what was deployed for a branch, and prove it.
+
+        Raises:
+            ConflictError: `not-dropped`.
+        """
+        deployment = self._deployment.of_branch(slug(branch.name))
+        deployment.apply(lambda _: None, destroy=True)
+        left = [each for each in deployment.platform.live([]).values() if each.owner == deployment.owner]
+        if left:
+            message = f"branch `{branch.name}` is not gone: {len(left)} objects remain in {self.environment.name}"
+            raise ConflictError(message, code="not-dropped", hint="look at the rights, then drop it again")
