@@ -192,14 +192,14 @@ def test_a_run_is_cancelled_and_its_log_is_read(both: Both) -> None:
     remote = project.remote("real")
     pipeline = project.pipeline("timeout")
     run = remote.run(pipeline, {}, None, Told(), wait=False)
-    remote.cancel(run.id)
+    project.at("real").find(run.id)[0].cancel(run.id)
     told = remote.follow(pipeline, run.id, Told())
     assert told.state == "cancelled"
     assert not any(step.state.ok for step in told.steps)
     with pytest.raises(AnabranchError, match="has ended already"):
-        remote.cancel(run.id)
+        project.at("real").find(run.id)[0].cancel(run.id)
     done = remote.run(project.pipeline("diamond"), {}, None, Told())
-    log = remote.log(project.pipeline("diamond"), done.id, done.steps[0].step, 1)
+    log = remote.of(project.pipeline("diamond")).log(done.id, done.steps[0].step, 1)
     assert log == "wrote started: 7 rows\n"
 
 

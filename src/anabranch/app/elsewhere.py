@@ -167,6 +167,24 @@ class Elsewhere(Project):
                     return self.runs.run(plan.run)
             time.sleep(POLL)
 
+    def find(self, text: str) -> tuple[AirflowRuns, Run]:
+        """Return the run of main or of a branch that an id, a unique prefix, or `last` means, and where to ask of it.
+
+        Raises:
+            NotFoundError: `no-run`.
+            UsageError: `ambiguous-run`.
+        """
+        try:
+            pipeline, run = self.elsewhere.find(text)
+        except NotFoundError:
+            run = self.runs.run(self.runs.resolve(text))
+            if run.namespace == MAIN:
+                raise
+            branch = self.branches.find(run.namespace)
+            deployment = self._deployment.of_branch(slug(branch.name))
+            return self._runs_of(deployment, self.runs.definition(run.id), mirror.local(branch.root)), run
+        return self.elsewhere.of(pipeline), run
+
     def withdraw(self, branch: Branch) -> None:
         """Delete what was deployed for a branch, and prove it.
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from anabranch.app.deploy import Deployment
     from anabranch.app.project import Project
-    from anabranch.model.pipeline import Json, Pipeline, StepId
-    from anabranch.model.run import Run, RunId
+    from anabranch.model.pipeline import Json, Pipeline
+    from anabranch.model.run import Run
     from anabranch.ports import Reporter
 
 POLL = 1.0
@@ -144,20 +144,6 @@ class RemoteRuns:
             message = f"`{text}` means {len(exact)} runs"
             raise UsageError(message, code="ambiguous-run", hint="one of " + ", ".join(run.id for run in exact[:5]))
         return self._project.pipeline(exact[0].pipeline), exact[0]
-
-    def log(self, pipeline: Pipeline, run: RunId, step: StepId, attempt: int) -> str:
-        """Return what an attempt printed."""
-        return self.of(pipeline).log(run, step, attempt)
-
-    def cancel(self, text: str) -> RunId:
-        """Stop a run; return its id.
-
-        Raises:
-            ConflictError: `run-ended`.
-        """
-        pipeline, run = self.find(text)
-        self.of(pipeline).cancel(run.id)
-        return run.id
 
     def retry(self, text: str, start: Iterable[str], reporter: Reporter) -> Run:
         """Run again what a run did not finish, or from some steps, and follow it to its end.

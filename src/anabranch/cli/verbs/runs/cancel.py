@@ -25,7 +25,9 @@ def cancel_command(face: Face, run: str, environment: str | None) -> None:
     project = face.project()
     if environment:
         face.environment = environment
-        stopped = project.remote(environment).cancel(run)
+        runs, going = project.at(environment).find(run)
+        runs.cancel(going.id)
+        stopped = going.id
         again = "go on: " + face.command("runs", "retry", stopped)
         face.result({"run": stopped, "state": "cancelled"}, lambda: [f"run {stopped}: cancelled", again])
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from anabranch.app.remote import RemoteRuns
+    from anabranch.app.elsewhere import Elsewhere
     from anabranch.model.run import Run, StepRun
 
 JSON_LINES = 1000
@@ -52,7 +52,7 @@ def logs_command(  # noqa: PLR0917 - one parameter for each option
             message, hint = "logs elsewhere cannot be followed yet", "leave out --follow, and ask again"
             raise UsageError(message, code="no-follow", hint=hint)
         face.environment = environment
-        _elsewhere(face, project.remote(environment), run, step, attempt, tail)
+        _elsewhere(face, project.at(environment), run, step, attempt, tail)
         return
     told = project.runs.run(project.runs.resolve(run))
     steps = chosen(told, step)
@@ -81,13 +81,13 @@ def logs_command(  # noqa: PLR0917 - one parameter for each option
 
 
 def _elsewhere(
-    face: Face, remote: RemoteRuns, run: str, step: str | None, attempt: int | None, tail: int | None
+    face: Face, project: Elsewhere, run: str, step: str | None, attempt: int | None, tail: int | None
 ) -> None:
     """Print logs that lie in an environment."""
-    pipeline, told = remote.find(run)
+    runs, told = project.find(run)
     logs: list[dict[str, object]] = []
     for each, number in _attempts(chosen(told, step), attempt):
-        lines = remote.log(pipeline, told.id, each.step, number).splitlines() if each.attempts else []
+        lines = runs.log(told.id, each.step, number).splitlines() if each.attempts else []
         shown = lines[len(lines) - tail :] if tail is not None and tail < len(lines) else lines
         cut = len(shown) < len(lines)
         logs.append({"step": each.step, "attempt": number, "file": None, "bytes": None, "lines": shown, "cut": cut})

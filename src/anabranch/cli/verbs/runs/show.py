@@ -47,7 +47,7 @@ def show_command(face: Face, run: str, environment: str | None) -> None:
     project = face.project()
     if environment:
         face.environment = environment
-        told = project.remote(environment).find(run)[1]
+        told = project.at(environment).find(run)[1]
     else:
         told = project.runs.run(project.runs.resolve(run))
     face.result({"run": shapes.run(told)}, lambda: lines(face, project, told))
