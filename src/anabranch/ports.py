@@ -265,6 +265,18 @@ class Files(Protocol):
         ...
 
 
+class Registers(Protocol):
+    """Small objects that are written only over what was read: an object store with conditional writes."""
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's content and its etag; None when there is none."""
+        ...
+
+    def put(self, key: str, content: bytes, *, fresh: bool = False, etag: str = "") -> bool:
+        """Write an object if there is none (`fresh`), or over the one of that etag; return whether it was written."""
+        ...
+
+
 class Platform(Protocol):
     """What resources are made on. Each call that changes something is one remote call."""
 

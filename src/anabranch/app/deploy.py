@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anabranch.data.objects.store import objects
 from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import definition, payload
 from anabranch.deploy.plan import plan, same_plan
@@ -18,6 +19,7 @@ from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, c
 from anabranch.store.database import Database
 from anabranch.store.deployments import SqliteStateStore
 from anabranch.store.files import LocalFiles
+from anabranch.store.shared import SharedStateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
+    from anabranch.ports import StateStore
     from anabranch.store.code import CodeStore
 
 
@@ -38,7 +41,10 @@ class Deployment:
         """Use `Project.deployment`."""
         self._project, self.environment, self._code = project, environment, code
         self.owner = Owner(project.name, environment.name, namespace)
-        self.state = SqliteStateStore(Database(project.folder), environment.name, namespace)
+        self.state: StateStore = SqliteStateStore(Database(project.folder), environment.name, namespace)
+        if environment.state:
+            key = f"{project.name}/{environment.name}/{namespace}.json"
+            self.state = SharedStateStore(objects(environment.state), key)
         self._artifacts, self._dags = (
             LocalFiles(Path(each)) for each in (environment.artifacts, environment.orchestrator.dags)
         )

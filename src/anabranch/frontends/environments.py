@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from anabranch.frontends.shape import EnvironmentShape
+from anabranch.frontends.shape import AirflowShape, EnvironmentShape
 from anabranch.model.environment import Airflow, Environment
 from anabranch.model.errors import Diagnostic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from anabranch.frontends.yamlfile import Document
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BASE = "base"
 """The environment whose settings hold for all others that do not say them."""
+
+URLS = ("s3://", "gs://", "az://")
+"""Object stores."""
 
 _SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
 
@@ -78,14 +81,23 @@ def _problems(name: str, shape: EnvironmentShape, place: Place) -> list[Diagnost
             add("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
     if bool(airflow.user) != bool(airflow.password):
         add("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")
+    for code, message, hint in _places(shape, airflow):
+        add(code, message, hint)
+    return found
+
+
+def _places(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[str, str, str]]:
+    if shape.state and not shape.state.startswith(URLS):
+        yield ("bad-state", f"keeps its state at {shape.state}", f"a URL of {', '.join(URLS)}, or nothing")
     for text, key in ((shape.artifacts, "artifacts"), (airflow.dags, "airflow.dags")):
         if "://" in text:
-            add("not-a-folder", f"has {key} at {text}", "name a folder that this machine and the workers both see")
+            yield ("not-a-folder", f"has {key} at {text}", "name a folder that this machine and the workers both see")
     if "://" in shape.storage and not shape.artifacts:
-        add(
-            "no-artifacts", "has its storage in an object store", "say a folder for payloads: artifacts: /srv/artifacts"
+        yield (
+            "no-artifacts",
+            "has its storage in an object store",
+            "say a folder for payloads: artifacts: /srv/artifacts",
         )
-    return found
 
 
 def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place: Place) -> Environment:
@@ -107,6 +119,7 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
         ),
         where,
         path(shape.artifacts) if shape.artifacts else f"{where}/_anabranch/artifacts",
+        shape.state.rstrip("/"),
         tuple((key, str(value)) for key, value in sorted(shape.variables.items())),
         place,
     )

@@ -247,6 +247,7 @@ class EnvironmentShape(Shape):
     airflow: AirflowShape | None = None
     storage: str = Field("", description="The root of main's datasets, as the workers see it.")
     artifacts: str = Field("", description="A folder that workers see, for payloads; by default below the storage.")
+    state: str = Field("", description="Where apply remembers, s3://bucket/path; by default beside the project.")
     variables: dict[str, Scalar] = Field(
         default_factory=dict, description="Environment variables of every step; values may be secret://provider/name."
     )

@@ -44,6 +44,7 @@ class Environment:
         orchestrator: what runs its pipelines.
         storage: the root of main's datasets, as the workers see it.
         artifacts: the folder, as the workers see it, that payloads are uploaded to.
+        state: the URL below which `apply` remembers; empty for beside the project.
         variables: environment variables that every step gets; values may be `secret://` references.
         place: where it is written.
     """
@@ -52,6 +53,7 @@ class Environment:
     orchestrator: Orchestrator
     storage: str
     artifacts: str
+    state: str = ""
     variables: tuple[tuple[str, str], ...] = ()
     place: Place | None = None
 

@@ -72,6 +72,17 @@ class Objects:
             except FileNotFoundError:
                 return None
 
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's content and its etag; None when there is none."""
+        import obstore
+
+        with told(self.url, key):
+            try:
+                found = obstore.get(self._store, key)
+                return bytes(found.bytes()), str(found.meta["e_tag"] or "")
+            except FileNotFoundError:
+                return None
+
     def fetch(self, key: str, path: Path) -> str:
         """Write an object's content to a file; return the etag of what was written."""
         import obstore
