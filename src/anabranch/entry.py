@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from anabranch.data import reports
 from anabranch.data.objects import mirror
+from anabranch.data.objects.store import objects
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec
 from anabranch.model.errors import AnabranchError, ContractError, StepError
@@ -50,7 +51,7 @@ def main(arguments: list[str], root: Path) -> int:
     given = parser.parse_args(arguments)
     run, attempt = os.environ.get(RUN, "manual"), int(os.environ.get(ATTEMPT) or 1)
     began = time.time()
-    definition = json.loads(Path(given.definition).read_text(encoding="utf-8"))
+    definition = json.loads(_content(given.definition))
     storage, step = mirror.local(given.storage), StepId(given.step)
     outcome: Outcome
     try:
@@ -78,6 +79,21 @@ def main(arguments: list[str], root: Path) -> int:
         return ContractError.exit_code if failure.kind == "contract" else StepError.exit_code
     _tell(outcome)
     return 0
+
+
+def _content(place: str) -> bytes:
+    """Return a file's content, or an object's.
+
+    Raises:
+        StepError: `missing-definition`, `storage-unreachable`, `storage-denied`.
+    """
+    if not mirror.is_url(place):
+        return Path(place).read_bytes()
+    folder, _, name = place.rpartition("/")
+    body = objects(folder).read(name)
+    if body is None:
+        raise StepError(f"there is no {place}", code="missing-definition", hint="apply again")
+    return body
 
 
 def _task(definition: dict[str, Any], step_id: StepId, run: str, attempt: int, storage: Path, root: Path) -> Task:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.engines import s3
 
 from anabranch.app import Project
+from anabranch.data.objects.store import objects
 from anabranch.model.branch import Role
 from anabranch.model.errors import AnabranchError
 from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
@@ -78,7 +80,16 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Generator[Both]:
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """An S3 that the Airflow of these tests sees too."""
+    with s3.serving(tmp_path_factory.mktemp("s3")) as given, pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        yield "s3://lake"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, bucket: str) -> Generator[Both]:  # noqa: ARG001 - it is seen
     folder = tmp_path_factory.mktemp("conformance")
     with airflow.serving(folder, folder / "dags") as url:
         found = Both(folder, url)
@@ -270,6 +281,37 @@ def test_a_buggy_step_of_a_branch_cannot_write_to_main(both: Both) -> None:
         there.branches.drop("buggy")
     finally:
         steps.write_text(before)
+
+
+def test_delivered_by_buckets_as_a_managed_airflow_has_them(both: Both, bucket: str) -> None:
+    """DAG files, payloads, data and state in S3. What MWAA does, bringing DAG files to its folder, the test does."""
+    file = both.folder / "project" / "anabranch.yaml"
+    said = yaml.safe_load(file.read_text())
+    orchestrator = {**said["environments"]["real"]["airflow"], "dags": f"{bucket}/dags"}
+    places = {name: f"{bucket}/{name}" for name in ("storage", "artifacts", "state")}
+    said["project"] = "managed"
+    said["environments"] = {"managed": {"airflow": orchestrator, **places}}
+    root = both.folder / "managed"
+    shutil.copytree(both.folder / "project", root, ignore=shutil.ignore_patterns(".anabranch"))
+    (root / "anabranch.yaml").write_text(yaml.safe_dump(said))
+    project = Project.load(root)
+    objects(places["storage"]).put("raw/numbers.csv", (both.folder / "there" / "raw" / "numbers.csv").read_bytes())
+    deployment = project.deployment("managed")
+    deployment.apply(lambda _: None)
+    assert deployment.plan().changes == ()
+    delivered = deployment.dag_file("managed.diamond")
+    assert delivered is not None
+    target = both.folder / "dags" / "managed" / "managed.diamond.py"
+    target.parent.mkdir()
+    target.write_text(delivered)
+    (here, _), _ = both.run("diamond")
+    there = project.remote("managed").run(project.pipeline("diamond"), {}, None, Told())
+    assert logical(there) == logical(here)
+    assert objects(places["storage"]).read("final/joined.jsonl")
+    target.unlink()
+    deployment.apply(lambda _: None, destroy=True)
+    assert not objects(f"{bucket}/dags").list("")
+    assert not objects(places["artifacts"]).list("")
 
 
 OURS = ("_branches", "_anabranch")

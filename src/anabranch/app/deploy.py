@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anabranch.data.objects import mirror
+from anabranch.data.objects.files import ObjectFiles
 from anabranch.data.objects.store import objects
 from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import definition, payload
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
-    from anabranch.ports import StateStore
+    from anabranch.ports import Files, StateStore
     from anabranch.store.code import CodeStore
 
 
@@ -45,9 +47,7 @@ class Deployment:
         if environment.state:
             key = f"{project.name}/{environment.name}/{namespace}.json"
             self.state = SharedStateStore(objects(environment.state), key)
-        self._artifacts, self._dags = (
-            LocalFiles(Path(each)) for each in (environment.artifacts, environment.orchestrator.dags)
-        )
+        self._artifacts, self._dags = files_at(environment.artifacts), files_at(environment.orchestrator.dags)
         self.platform = AirflowFolder(self._dags, self._artifacts, self.owner)
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
@@ -169,6 +169,11 @@ class Deployment:
             if made.changes and agreed(made):
                 apply(made, self.platform, self.state, told)
             return made
+
+
+def files_at(place: str) -> Files:
+    """Return the files of a folder, or below a URL."""
+    return ObjectFiles(place) if mirror.is_url(place) else LocalFiles(Path(place))
 
 
 def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:

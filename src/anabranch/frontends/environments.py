@@ -89,15 +89,9 @@ def _problems(name: str, shape: EnvironmentShape, place: Place) -> list[Diagnost
 def _places(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[str, str, str]]:
     if shape.state and not shape.state.startswith(URLS):
         yield ("bad-state", f"keeps its state at {shape.state}", f"a URL of {', '.join(URLS)}, or nothing")
-    for text, key in ((shape.artifacts, "artifacts"), (airflow.dags, "airflow.dags")):
-        if "://" in text:
-            yield ("not-a-folder", f"has {key} at {text}", "name a folder that this machine and the workers both see")
-    if "://" in shape.storage and not shape.artifacts:
-        yield (
-            "no-artifacts",
-            "has its storage in an object store",
-            "say a folder for payloads: artifacts: /srv/artifacts",
-        )
+    for text, key in ((shape.artifacts, "artifacts"), (airflow.dags, "airflow.dags"), (shape.storage, "storage")):
+        if "://" in text and not text.startswith(URLS):
+            yield ("bad-place", f"has {key} at {text}", f"name a folder, or a URL of {', '.join(URLS)}")
 
 
 def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place: Place) -> Environment:

@@ -39,7 +39,7 @@ DEFINITION = {definition}
 STORAGE = {storage}
 NAMESPACE = {namespace}
 PROTECTED = {protected}
-
+{fetch}
 
 class Step(BashOperator):
     """One step. It tells a broken contract by its exit code: another attempt would break it again."""
@@ -47,10 +47,10 @@ class Step(BashOperator):
     def __init__(self, *, task_id, step=None, payload=PAYLOAD, **settings):
         super().__init__(
             task_id=task_id,
-            bash_command='exec "$PYTHON" "$PAYLOAD" step "$STEP" --definition "$DEFINITION" '
+            bash_command='exec "$PYTHON" {fetched}"$PAYLOAD" step "$STEP" --definition "$DEFINITION" '
             '--storage "$STORAGE" --namespace "$NAMESPACE" --protected "$PROTECTED" ',
             env={{
-                "PYTHON": PYTHON,
+                "PYTHON": PYTHON,{fetching}
                 "PAYLOAD": payload,
                 "DEFINITION": DEFINITION,
                 "STORAGE": STORAGE,
@@ -75,6 +75,31 @@ class Step(BashOperator):
             raise AirflowFailException("the step broke a contract: see its log") from None
 
 '''
+
+FETCH = '''
+# Fetches the payload from its bucket, once on each worker, and runs it.
+FETCH = """
+import os, runpy, sys
+from pathlib import Path
+url, sys.argv = sys.argv[1], sys.argv[1:]
+cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anabranch" / "fetched"
+folder, _, name = url.rpartition("/")
+file = cache / name
+if not file.exists():
+    from obstore.store import from_url
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "") if url.startswith("s3:") else ""
+    options = {"allow_http": endpoint.startswith("http:")}
+    store = from_url(folder, config={"endpoint": endpoint} if endpoint else None, client_options=options)
+    body = store.get(name).bytes()
+    cache.mkdir(parents=True, exist_ok=True)
+    part = cache / f"{name}.{os.getpid()}"
+    part.write_bytes(bytes(body))
+    part.replace(file)
+sys.argv[0] = str(file)
+runpy.run_path(str(file), run_name="__main__")
+"""
+'''
+"""Part of DAG files whose payloads lie in an object store."""
 
 WIDTH = 112
 """Characters of a task that stands on one line."""
@@ -127,11 +152,19 @@ def dag_file(pipeline: Pipeline, environment: Environment, owner: Owner, dag: st
         storage=_text(environment.storage),
         namespace=_text(owner.namespace),
         protected=_text(files.protected),
+        fetched='-c "$FETCH" ' if _is_far(files) else "",
+        fetch=FETCH if _is_far(files) else "",
+        fetching='\n                "FETCH": FETCH,' if _is_far(files) else "",
         breach=BREACH,
     )
     lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, version(files))]
     lines += [f"    {line}" if line else "" for line in _task_lines(pipeline, assets, files)]
     return head + "\n".join(lines) + "\n"
+
+
+def _is_far(files: Files) -> bool:
+    """Tell whether payloads lie where a worker must fetch them."""
+    return any("://" in each for each in (files.payload, *files.reused.values()))
 
 
 def owner_of(text: str) -> Owner | None:

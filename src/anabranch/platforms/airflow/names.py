@@ -85,6 +85,7 @@ _TAKEN = frozenset(
             "STORAGE",
             "Step",
             "TaskGroup",
+            "FETCH",
             "timedelta",
         ),
     }
