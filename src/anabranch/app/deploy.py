@@ -93,12 +93,11 @@ class Deployment:
         errors = [each for each in self.check() if each.severity == "error"]
         if errors:
             raise InvalidProject(errors)
-        snapshot = self._code.snapshot()
+        locked = [self._project.locked(each) for each in list(self._project.pipelines.values())]
+        bound = [with_variables(each, self.environment) for each in locked]
+        snapshot = self._code.snapshot()  # the locks are part of it
         code = payload(self._files(snapshot))
-        told: dict[str, tuple[Pipeline, bytes]] = {}
-        for name, pipeline in self._project.pipelines.items():
-            bound = with_variables(pipeline, self.environment)
-            told[name] = (bound, definition(bound, snapshot))
+        told = {each.name: (each, definition(each, snapshot)) for each in bound}
         return compile_pipelines(told, code, self.environment, self.owner)
 
     def artifact(self, name: str) -> bytes | None:

@@ -209,6 +209,7 @@ class Project:
         """
         chosen_pipeline = self.pipeline(pipeline)
         self.demand_valid(chosen_pipeline)
+        chosen_pipeline = self.locked(chosen_pipeline)
         chosen = select(
             chosen_pipeline,
             only=known_steps(chosen_pipeline, only),
@@ -292,6 +293,7 @@ class Project:
         pipeline = self.runs.definition(earlier.id) if same else self.pipeline(earlier.pipeline)
         if not same:
             self.demand_valid(pipeline)
+            pipeline = self.locked(pipeline)
         plan = plan_retry(self.runs, earlier, pipeline, start, self.storage, same=same)
         place = replace(self.place, code=self.code.materialise(earlier.code)) if same else self.place
         return self.execute(plan, place, jobs=jobs, reporter=reporter, wait=wait)
@@ -360,6 +362,28 @@ class Project:
         errors = [found for found in self.check(pipeline.name) if found.severity is Severity.ERROR]
         if errors:
             raise InvalidProject(errors)
+
+    def locked(self, pipeline: Pipeline) -> Pipeline:
+        """Return the pipeline with its requirements at locked versions; what was never resolved is resolved now.
+
+        Where nobody can resolve it, it stays as it is asked for: the step says what is wrong when it runs.
+        """
+        from anabranch.frontends.lock import read_locks, unlocked, with_locks, write_locks
+
+        if not any(step.needs.requirements for step in pipeline.steps):
+            return pipeline
+        locks = read_locks(self.root)
+        if missing := unlocked([pipeline], locks):
+            from anabranch.run.envs import resolve
+            from anabranch.worker import cache_folder
+
+            found = {key: resolve(each, cache_folder()) for key, each in missing.items()}
+            if new := {key: each for key, each in found.items() if each is not None}:
+                locks |= new
+                with suppress(OSError):  # a folder that cannot be written keeps no locks
+                    write_locks(self.root, locks)
+        self.pipelines[pipeline.name] = with_locks(pipeline, locks)
+        return self.pipelines[pipeline.name]
 
     @property
     def place(self) -> Place:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anabranch.frontends.calls import with_models as models_of
+from anabranch.frontends.lock import read_locks, with_locks
 from anabranch.frontends.project import ProjectFile, find_root, read_project
 from anabranch.frontends.python import PythonFrontend
 from anabranch.frontends.spec import SpecFrontend, read_tests
@@ -56,7 +57,11 @@ def load_project(path: Path) -> tuple[ProjectFile, dict[str, Pipeline], dict[str
     problems += differing
     if problems:
         raise InvalidProject(list(dict.fromkeys(problems)))
-    whole = {name: with_models(with_registry(each, datasets), file.root) for name, each in pipelines.items()}
+    locks = read_locks(file.root)
+    whole = {
+        name: with_locks(with_models(with_registry(each, datasets), file.root), locks)
+        for name, each in pipelines.items()
+    }
     return file, whole, datasets
 
 

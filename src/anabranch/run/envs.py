@@ -70,6 +70,46 @@ def python_for(requirements: Sequence[str], cache: Path, extra: Sequence[str] = 
     return folder / "bin" / "python"
 
 
+def resolve(requirements: Sequence[str], cache: Path) -> list[str] | None:
+    """Return what requirements come to today, with all that they need in turn; None where nobody can tell.
+
+    Args:
+        requirements: package specifiers.
+        cache: a folder to work in.
+    """
+    try:
+        for each in requirements:
+            _package(each)
+        cache.mkdir(parents=True, exist_ok=True)
+        return _compiled(requirements, cache) if _uv() else _reported(requirements, cache)
+    except (OSError, StepError, ValueError, KeyError):
+        return None
+
+
+def _compiled(requirements: Sequence[str], cache: Path) -> list[str] | None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    command = [_uv(), "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", version]
+    command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "-"]
+    told = _asked(command, cache, "\n".join(requirements))
+    return None if told is None else sorted(line.strip() for line in told.splitlines() if "==" in line)
+
+
+def _reported(requirements: Sequence[str], cache: Path) -> list[str] | None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--dry-run"]
+    told = _asked([*command, "--ignore-installed", "--report", "-", "--", *requirements], cache, "")
+    if told is None:
+        return None
+    found = [each["metadata"] for each in json.loads(told)["install"]]
+    return sorted(f"{each['name'].lower()}=={each['version']}" for each in found)
+
+
+def _asked(command: Sequence[str], folder: Path, given: str) -> str | None:
+    done = subprocess.run(
+        command, input=given, cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=300
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
 def activated(python: Path) -> dict[str, str]:
     """Return the variables by which processes find an environment's commands before all others."""
     paths = [str(python.parent), os.environ.get("PATH", os.defpath)]

@@ -39,6 +39,7 @@ def carved(  # noqa: PLR0913, PLR0917 - what makes a branch
 ) -> Branch:
     """Return the branch that these make; see `Branches.create`."""
     project.demand_valid(pipeline)
+    pipeline = project.locked(pipeline)
     base = last_success(project.runs, pipeline.name)
     if kind is BranchKind.SERVING:
         if base is None:

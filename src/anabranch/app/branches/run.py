@@ -132,7 +132,7 @@ def code_of(project: Project, branch: Branch) -> Code:
         return Code(project.runs.definition(branch.base), folder, branch.code)
     pipeline = project.pipeline(branch.pipeline)
     project.demand_valid(pipeline)
-    return Code(pipeline, project.root)
+    return Code(project.locked(pipeline), project.root)
 
 
 def place_of(project: Project, branch: Branch, code: Code, root: Path) -> Place:
