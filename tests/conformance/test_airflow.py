@@ -14,8 +14,9 @@ from tests.engines import s3
 from anabranch.app import Project
 from anabranch.data.objects.store import objects
 from anabranch.model.branch import Role
-from anabranch.model.errors import AnabranchError
+from anabranch.model.errors import AnabranchError, StepError
 from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
+from anabranch.platforms.airflow.dagfile import version_of
 from tools import airflow
 
 if TYPE_CHECKING:
@@ -281,6 +282,23 @@ def test_a_buggy_step_of_a_branch_cannot_write_to_main(both: Both) -> None:
         there.branches.drop("buggy")
     finally:
         steps.write_text(before)
+
+
+def test_a_dag_file_that_airflow_cannot_import_is_told_with_its_words(both: Both) -> None:
+    project = both.project
+    file = both.folder / "dags" / "conformance" / "conformance.empty.py"
+    good = file.read_text()
+    version = version_of(good)
+    file.write_text(good.replace(version, "version-000000000000") + "\nraise RuntimeError('spoilt')\n")
+    try:
+        with pytest.raises(StepError, match="spoilt") as caught:
+            project.remote("real").run(project.pipeline("empty"), {}, None, Told())
+        assert caught.value.code == "dag-import-error"
+        assert [change.why for change in project.deployment("real").plan().changes] == ["it was changed by hand"]
+    finally:
+        project.deployment("real").apply(lambda _: None)
+    assert file.read_text() == good
+    assert project.remote("real").run(project.pipeline("empty"), {}, None, Told()).state == "succeeded"
 
 
 def test_delivered_by_buckets_as_a_managed_airflow_has_them(both: Both, bucket: str) -> None:

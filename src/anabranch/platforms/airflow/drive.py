@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SEEN_WITHIN = 90.0
 """Seconds within which Airflow should have read a DAG file."""
+
+STALE = 30.0
+"""Seconds after which an import error is believed though it is older than the wait."""
 
 
 class AirflowRuns:
@@ -55,10 +59,12 @@ class AirflowRuns:
         Raises:
             StepError: `dag-import-error`, with what Airflow says; `dag-not-seen`.
         """
-        deadline = time.monotonic() + patience
+        began, deadline = time.time(), time.monotonic() + patience
         while not self._is_seen():
             for each in self._api.pages("/importErrors", "import_errors"):
-                if str(each["filename"]).endswith(f"/{self._dag}.py"):
+                # An error may be of the file as it was before the last apply, until Airflow looks again.
+                fresh = datetime.fromisoformat(str(each["timestamp"])).timestamp() >= began
+                if str(each["filename"]).endswith(f"/{self._dag}.py") and (fresh or time.time() - began > STALE):
                     said = str(each["stack_trace"]).strip().splitlines()[-1]
                     message = f"Airflow cannot import {each['filename']}: {said}"
                     raise StepError(message, code="dag-import-error", hint="see its import errors, then apply again")
