@@ -82,6 +82,24 @@ def test_no_change_is_no_step_and_an_empty_delta(tmp_path: Path) -> None:
     branch = project.branches.create("nothing")
     assert branch.steps == ()
     assert project.branches.run("nothing") is None
+    assert project.branches.deltas("nothing").datasets == ()
+    with pytest.raises(ConflictError, match="nothing to promote"):
+        project.branches.promote("nothing")
+
+
+def test_a_change_that_is_taken_back_leaves_nothing_to_compare(tmp_path: Path) -> None:
+    """What the branch wrote when it differed is of code that is no more."""
+    root = write(tmp_path, graph(1), {})
+    Project.load(root).run("p")
+    write(tmp_path, graph(1), {"s0": 1})
+    Project.load(root).branches.create("b")
+    assert Project.load(root).branches.run("b") is not None
+    assert Project.load(root).branches.deltas("b").differs
+    write(tmp_path, graph(1), {})
+    project = Project.load(root)
+    assert project.branches.run("b") is None
+    assert not project.branches.deltas("b").differs
+    assert project.branches.deltas("b").datasets == ()
 
 
 def test_steps_chosen_without_a_change_have_empty_deltas(tmp_path: Path) -> None:

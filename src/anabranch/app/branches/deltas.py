@@ -58,6 +58,9 @@ class Asked:
 def report(branches: Branches, branch: Branch, asked: Asked, reporter: Reporter | None) -> Report:
     """Compare a branch that is held; see `Branches.deltas`."""
     project = branches.project
+    if branch.run is None and not branch.steps:
+        note = "nothing ran, so there is nothing to compare"
+        return Report(branch.name, branch.pipeline, "", branch.base or "", time.time(), (), notes=(note,))
     if branch.run is None:
         message = f"branch `{branch.name}` has never run, so there is nothing to compare"
         raise ConflictError(message, code="branch-not-run", hint=f"anabranch branch run {branch.name}")

@@ -113,6 +113,9 @@ def _succeeded(branches: Branches, branch: Branch) -> Run:
     if branch.sample is not None:
         message = f"branch `{branch.name}` saw a sample ({branch.sample}) of main's data, so its outputs are no one's"
         raise UsageError(message, code="sampled-branch", hint=f"anabranch run {branch.pipeline}")
+    if branch.run is None and not branch.steps:
+        message = f"no step of branch `{branch.name}` differs from main, so there is nothing to promote"
+        raise ConflictError(message, code="nothing-to-promote", hint=f"anabranch branch drop {branch.name}")
     if branch.run is None:
         raise ConflictError(f"branch `{branch.name}` has never run", code="branch-not-run", hint=hint)
     run = branches.project.runs.run(branch.run)

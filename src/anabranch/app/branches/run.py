@@ -65,7 +65,7 @@ def run(
             fresh = replace(fresh, code=base.code if base else "", base=base.id if base else None)
             code = code_of(project, fresh)
     if not fresh.steps:
-        branches.store.save(branches.used(fresh))
+        branches.store.save(branches.used(replace(fresh, run=None, looked="")))  # what it wrote before is of other code
         return None
     event = base_run.input if (base_run := last_success(project.runs, branch.pipeline)) else None
     need_input(code.pipeline, fresh.steps, event)

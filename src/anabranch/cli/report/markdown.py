@@ -36,8 +36,9 @@ def _lines(report: Report, *, rows: bool) -> Iterator[str]:
         yield f"On a sample of main ({report.sample}), and so is what it is compared with."
         yield ""
     bases = {each.dataset: each for each in report.bases}
-    yield "| | dataset | verdict | rows | changed | added | removed | compared with |"
-    yield "|---|---|---|---:|---:|---:|---:|---|"
+    if report.datasets:
+        yield "| | dataset | verdict | rows | changed | added | removed | compared with |"
+        yield "|---|---|---|---:|---:|---:|---:|---|"
     for delta in report.datasets:
         count = f"{delta.before:,} → {delta.after:,}" if delta.before != delta.after else f"{delta.after:,}"
         base = bases.get(delta.dataset)

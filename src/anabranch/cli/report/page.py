@@ -96,7 +96,7 @@ def coloured(picture: Picture, report: Report) -> Picture:
 def _head(report: Report) -> Iterator[str]:
     yield f"<h1>{_(report.branch)}: {_(words.headline(report))}</h1>"
     base = f", beside main's run {_(report.base_run)}" if report.base_run else ""
-    yield f'<p class="dim">{_(report.pipeline)}, run {_(report.run)}{base}, {_(clock(report.at))}</p>'
+    yield f'<p class="dim">{_(report.pipeline)}{_(words.run_of(report))}{base}, {_(clock(report.at))}</p>'
     for name in report.stale:
         yield _banner(f"STALE: main's {name} has moved on since the branch read it: branch run --rebase")
     for name in report.floating:

@@ -24,7 +24,7 @@ WIDE = 150
 
 def lines(report: Report, out: Terminal) -> Iterator[str]:
     """Yield the whole report."""
-    yield f"{out.paint(report.branch, 'bold')} of {report.pipeline}, run {report.run}: {words.headline(report)}"
+    yield f"{out.paint(report.branch, 'bold')} of {report.pipeline}{words.run_of(report)}: {words.headline(report)}"
     for name in report.stale:
         yield out.paint(f"STALE: main's {name} has moved on since the branch read it; branch run --rebase", "yellow")
     for name in report.floating:

@@ -129,11 +129,18 @@ def basis(each: Basis) -> str:
     return "main's own output" if each.of == "main" else "nothing"
 
 
+def run_of(report: Report) -> str:
+    """Return the run that is told of; nothing where no step had to run."""
+    return f", run {report.run}" if report.run else ""
+
+
 def headline(report: Report) -> str:
     """Return what all of it comes to."""
     differing = [delta for delta in report.datasets if delta.differs]
     if not report.datasets:
-        return "the branch wrote no dataset, so there is nothing to compare"
+        return (
+            "the branch wrote no dataset, so there is nothing to compare" if report.run else "no step differs from main"
+        )
     if not differing:
         noisy = any(delta.verdict is Verdict.NOISE for delta in report.datasets)
         return f"no difference in {plural(len(report.datasets), 'dataset')}" + (", but noise" if noisy else "")
