@@ -200,6 +200,11 @@ class CodeTree:
         """Return the files of the project, sorted."""
         return sorted(name for name in self._blobs if name != LIBRARIES)
 
+    def differing(self, other: CodeTree) -> frozenset[str]:
+        """Return the files that are not the same in another snapshot, those that only one of them has among them."""
+        names = self._blobs.keys() | other._blobs.keys()
+        return frozenset(name for name in names if self._blobs.get(name) != other._blobs.get(name))
+
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None when it is not there."""
         blob = self._blobs.get(name)

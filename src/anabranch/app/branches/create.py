@@ -10,6 +10,7 @@ from anabranch.branch.locations import refusals
 from anabranch.branch.names import slug
 from anabranch.data.branching import root_of
 from anabranch.model.branch import DAYS, Branch, BranchKind, Role
+from anabranch.model.call import ShellCall
 from anabranch.model.errors import InvalidProject, UsageError
 from anabranch.run.plan import known_steps
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
     from anabranch.app.project import Project
     from anabranch.code.fingerprint import Fingerprints
+    from anabranch.code.parts import Fingerprint
     from anabranch.model.branch import Reason, SampleRate
+    from anabranch.model.call import Call
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.run import Run, RunId, StepRun
+    from anabranch.store.code import CodeTree
 
 DAY = 86400.0
 
@@ -132,7 +136,8 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
     known = standing(project.runs, pipeline.name, pipeline.step_by_id)
     if not known:
         raise _never_ran(pipeline, "to tell a change from")
-    now, before = _prints(project, project.code.snapshot()), _Before(project, known)
+    code = project.code.snapshot()
+    now, before = _prints(project, code), _Before(project, known, code)
     found: dict[StepId, tuple[str, ...]] = {}
     for step in pipeline.steps:
         if step.id not in known:
@@ -145,9 +150,9 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
 class _Before:
     """Fingerprints of steps as main last ran them."""
 
-    def __init__(self, project: Project, known: Mapping[StepId, tuple[Run, StepRun]]) -> None:
-        self._project, self._known = project, known
-        self._runs: dict[RunId, tuple[Pipeline, Fingerprints]] = {}
+    def __init__(self, project: Project, known: Mapping[StepId, tuple[Run, StepRun]], code: str) -> None:
+        self._project, self._known, self._code = project, known, code
+        self._runs: dict[RunId, tuple[Pipeline, Fingerprints, _Moved]] = {}
 
     def differences(self, pipeline: Pipeline, step: Step, now: Fingerprints) -> tuple[str, ...]:
         """Return what differs in a step, and what cannot be resolved in it."""
@@ -155,16 +160,34 @@ class _Before:
 
         run, _ = self._known[step.id]
         if run.id not in self._runs:
-            self._runs[run.id] = (self._project.runs.definition(run.id), _prints(self._project, run.code))
-        earlier, prints = self._runs[run.id]
+            prints = _prints(self._project, run.code)
+            moved = _Moved(self._project.code.tree(run.code), self._project.code.tree(self._code))
+            self._runs[run.id] = (self._project.runs.definition(run.id), prints, moved)
+        earlier, prints, moved = self._runs[run.id]
         before = earlier.step_by_id[step.id]
         # Most steps are as they were, to the line: then only what the model does not hold can differ.
         if before == step and earlier.params == pipeline.params and _same_datasets(earlier, pipeline, step):
-            then, mine = prints.of_call(before), now.of_call(step)
+            mine = now.of_call(step)
+            then = mine if moved.leaves(before.call, mine) else prints.of_call(before)
         else:
             then, mine = prints.of(earlier, before), now.of(pipeline, step)
         impure = (f"it cannot be resolved, so it may have changed: {each}" for each in mine.impure)
         return (*reasons(then, mine), *impure)
+
+
+class _Moved:
+    """What moved between two snapshots, to tell commands that none of it touches."""
+
+    def __init__(self, then: CodeTree, now: CodeTree) -> None:
+        self._differing = then.differing(now)
+        self._same_names = set(then.names()) == set(now.names())
+
+    def leaves(self, call: Call, mine: Fingerprint) -> bool:
+        """Return whether a command comes to the same in both snapshots, by the files that it reads of the new one."""
+        if not (isinstance(call, ShellCall) and self._same_names):
+            return False
+        reads = [name.partition(" ") for name, _ in mine.parts if name != "call"]
+        return all(kind == "file" and file not in self._differing for kind, _, file in reads)
 
 
 def _prints(project: Project, code: str) -> Fingerprints:
