@@ -73,7 +73,7 @@ def _registry(
     problems: list[Diagnostic] = []
     for spec in (*listed, *(spec for pipeline in pipelines for spec in pipeline.datasets)):
         first = known.setdefault(spec.name, spec)
-        if first is not spec and replace(first, place=None) != replace(spec, place=None):
+        if first is not spec and first != spec:
             message = f"two datasets are named `{spec.name}` and differ; the other is at {first.place}"
             problems.append(Diagnostic("duplicate-dataset", message, "define it once", spec.place))
     return known, problems

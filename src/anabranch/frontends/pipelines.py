@@ -243,7 +243,7 @@ def _datasets(members: Iterable[StepDef]) -> tuple[tuple[DatasetSpec, ...], list
     for each in members:
         for spec in each.datasets:
             first = found.setdefault(spec.name, spec)
-            if replace(first, place=None) != replace(spec, place=None):
+            if first != spec:
                 message = f"two datasets are named `{spec.name}` and differ; the other is at {first.place}"
                 problems.append(Diagnostic("duplicate-dataset", message, "define it once and import it", spec.place))
     return tuple(found.values()), list(dict.fromkeys(problems))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ class DatasetSpec:
     description: str = ""
     bound: Bound | None = None
     """Set in a branch; None means that it lies below the run's own storage."""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @property
     def location(self) -> str:

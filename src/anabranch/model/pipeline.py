@@ -40,7 +40,7 @@ class DatasetInput:
     dataset: str
     columns: tuple[str, ...] = ()
     rows: Rows = Rows.AUTO
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class DatasetOutput:
 
     name: str
     dataset: str
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ValueInput:
     required: bool = True
     collect: bool = False
     """The port takes a list with one value of each source, even of one."""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ValueOutput:
     """The value that a step returns."""
 
     type: ValueType = field(default_factory=AnyType)
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 Input: TypeAlias = DatasetInput | ValueInput
@@ -139,7 +139,7 @@ class Step:
     external: bool = False
     """It changes the world outside the registry: a mail, a database, an API."""
     description: str = ""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @property
     def reads(self) -> tuple[DatasetInput, ...]:
@@ -172,7 +172,7 @@ class Param:
     default: str | None = None
     choices: tuple[str, ...] = ()
     description: str = ""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     def parse(self, text: str) -> str | int | float | bool | date | datetime:
         """Return a value of the param's type from its canonical text, as a run holds it.
@@ -241,7 +241,7 @@ class TestCase:
     values: tuple[tuple[str, Json], ...] = ()
     """Expected values, by step."""
     tolerance: float = 0.0
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class Pipeline:
     trigger: Trigger | None = None
     tests: tuple[TestCase, ...] = ()
     description: str = ""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @cached_property
     def step_by_id(self) -> dict[StepId, Step]:

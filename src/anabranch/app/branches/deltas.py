@@ -104,7 +104,7 @@ def _delta(root: Path, spec: DatasetSpec, base: Base, asked: Asked) -> DatasetDe
     after = branching.versions(root, {spec.name: spec})[spec.name]
     if not before:
         return _new(root, spec)
-    same_form = replace(base.spec, place=None, bound=None) == replace(spec, place=None, bound=None)
+    same_form = replace(base.spec, bound=None) == replace(spec, bound=None)
     if before == after and same_form:
         rows = branching.count_rows(root, spec)
         return DatasetDelta(spec.name, Verdict.IDENTICAL, spec.primary_key, rows, rows, rows)
