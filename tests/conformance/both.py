@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from tests.engines.account import listing
 from tools.aws import ACCOUNT
 
 from anabranch.app import Project
 from anabranch.data.objects.store import objects
-from anabranch.model.environment import Aws
 from anabranch.model.run import Recorded, Run, StepFailed, StepReused, StepStarted, StepSucceeded
-from anabranch.platforms.aws.client import AwsClient
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -159,19 +158,7 @@ class OnAws(Both):
         assert "right" in new[0]
 
     def deployed(self) -> dict[str, str]:
-        client = AwsClient(Aws(ACCOUNT, "us-east-1"))
-        found = {
-            f"function/{each['FunctionName']}": each["CodeSha256"]
-            for each in client.pages("lambda", "list_functions", "Functions")
-        }
-        for each in client.pages("iam", "list_roles", "Roles"):
-            found[f"role/{each['RoleName']}"] = str(each["AssumeRolePolicyDocument"])
-        for each in client.pages("stepfunctions", "list_state_machines", "stateMachines"):
-            told = client.ask("stepfunctions", "describe_state_machine", stateMachineArn=each["stateMachineArn"])
-            found[f"machine/{each['name']}"] = told["definition"]
-        for each in client.pages("logs", "describe_log_groups", "logGroups"):
-            found[f"logs/{each['logGroupName']}"] = str(each.get("retentionInDays"))
-        return found
+        return listing()
 
 
 def logical(run: Run) -> dict[str, Any]:

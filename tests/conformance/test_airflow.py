@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 import yaml
@@ -21,8 +22,12 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 def test_airflow_has_no_import_error_and_imports_no_code_of_ours(on_airflow: OnAirflow) -> None:
     api = orchestration(on_airflow.project.deployment("real")).api
     assert list(api.pages("/importErrors", "import_errors")) == []
-    dags = {dag["dag_id"] for dag in api.pages("/dags", "dags")}
-    assert dags == {f"conformance.{name}" for name in on_airflow.project.pipelines}
+    wanted = {f"conformance.{name}" for name in on_airflow.project.pipelines}
+    deadline = time.monotonic() + 60
+    while not wanted <= (dags := {dag["dag_id"] for dag in api.pages("/dags", "dags")}):
+        assert time.monotonic() < deadline, wanted - dags
+        time.sleep(0.5)
+    assert list(api.pages("/importErrors", "import_errors")) == []
     text = (on_airflow.folder / "dags" / "conformance" / "conformance.diamond.py").read_text()
     assert "import anabranch" not in text
 

@@ -20,14 +20,14 @@ def access_of(step: Step, pipeline: Pipeline) -> Access:
         step: of the pipeline.
         pipeline: with the datasets of its ports.
     """
-    located = {spec.name: spec.location for spec in pipeline.datasets}
+    located = pipeline.dataset_by_name
     told, mine = disk.escape(pipeline.name), disk.escape(step.id)
     ours = f"{disk.OURS}/reports/{told}/*"
     journal, marks = f"{disk.OURS}/journal", f"{disk.OURS}/watermarks/{told}"
-    inputs = (located[port.dataset] for port in step.reads)
+    inputs = (located[port.dataset].location for port in step.reads)
     reads = [*_both(inputs), *_both([marks, f"{disk.OURS}/staging/{told}"]), journal, f"{journal}/*", ours]
     writes = [
-        *_both(located[port.dataset] for port in step.outputs),
+        *_both(located[port.dataset].location for port in step.outputs),
         f"{journal}/lock.json",
         f"{journal}/{told}/*",
         f"{disk.OURS}/staging/{told}/*",

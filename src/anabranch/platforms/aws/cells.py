@@ -99,6 +99,6 @@ def _trigger(pipeline: Pipeline) -> Iterator[Diagnostic]:
 def _size(pipeline: Pipeline) -> Iterator[Diagnostic]:
     """Refuse what flows from state to state when it could pass the limit: the names of all steps."""
     names = len(json.dumps({step.id: True for step in pipeline.steps}).encode())
-    if names > STATE_BYTES // 4:
+    if names > STATE_BYTES * 3 // 4:
         message = f"the names of the steps of `{pipeline.name}` are {names:,} bytes, too much to flow between states"
         yield Diagnostic("limit", message, "shorter names, or two pipelines", pipeline.place)

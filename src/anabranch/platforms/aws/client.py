@@ -50,11 +50,11 @@ class AwsClient:
             StepError: `not-installed`.
         """
         try:
-            import boto3
+            from boto3.session import Session
         except ImportError:
             message, hint = "deploying to AWS needs the package boto3", "pip install 'anabranch[aws]'"
             raise StepError(message, code="not-installed", hint=hint) from None
-        return boto3.session.Session(region_name=self._aws.region)
+        return Session(region_name=self._aws.region)
 
     def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make one call and return its answer.

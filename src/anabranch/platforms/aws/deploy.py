@@ -87,6 +87,7 @@ class Deploying:
             wanted: self._artifact("packages", ".zip", content, "what steps need")
             for wanted, content in sorted(self.built.packages.items())
         }
+        digest = payload.digest
         if self.built.payload:
             found += [payload, *packages.values()]
         for name, (pipeline, definition) in sorted(pipelines.items()):
@@ -97,21 +98,20 @@ class Deploying:
             found += [told, logs]
             for step in pipeline.steps:
                 if step.id not in self.reused:
-                    needed = (payload.address, packages[step.needs.requirements].address, logs.address)
                     code = (payload, packages[step.needs.requirements])
-                    found += self._function(step, pipeline, code, logs.name, needed)
+                    found += self._function(step, pipeline, code, digest, logs)
             found += self._machines(pipeline, told)
             if isinstance(pipeline.trigger, Schedule) and self.owner.namespace == "main":
                 found += self._schedule(pipeline, pipeline.trigger)
         return found
 
     def _function(
-        self, step: Step, pipeline: Pipeline, code: tuple[Resource, Resource], logs: str, needed: tuple[Address, ...]
+        self, step: Step, pipeline: Pipeline, code: tuple[Resource, Resource], digest: str, logs: Resource
     ) -> list[Resource]:
         name = function_name(self.owner, pipeline.name, step.id)
         itself = self.arns.role(self.owner, name)
         folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
-        places = policies.Places(self.environment.storage, folder, logs)
+        places = policies.Places(self.environment.storage, folder, logs.name)
         access = self.access(step, pipeline)
         policy = policies.for_step(access, step.needs.permissions, self.arns, places, itself)
         trust = policies.assumed_by("lambda.amazonaws.com", self.arns, itself)
@@ -122,14 +122,15 @@ class Deploying:
         sizes = (memory_of(step, self.aws.memory), self.aws.scratch, timeout)
         form = function_form(
             self.owner,
-            code[0].digest,
+            digest,
             role=itself,
             runtime=self.aws.runtime,
-            logs=logs,
+            logs=logs.name,
             variables=variables,
             sizes=sizes,
         )
-        function = self._resource("function", name, form, (role.address, *needed), note=f"runs {step.id}")
+        needed = (role.address, *(each.address for each in code), logs.address)
+        function = self._resource("function", name, form, needed, note=f"runs {step.id}")
         return [role, function]
 
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:

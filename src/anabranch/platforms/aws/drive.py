@@ -131,7 +131,7 @@ class AwsRuns:
             "input": given.get("input"),
             "trigger": given.get("trigger", "manual"),
             "reused": dict.fromkeys(sorted(inside - again), True),
-            "tried": {step: tasks[step].attempts if step in tasks else 0 for step in sorted(again & inside)},
+            "tried": {step: tasks[step].attempts for step in sorted(again & inside) if tasks[step].attempts},
         }
         self._await_turn()
         self._execute(f"{run}{RETRY}{len(executions)}", told)

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.pipeline import Param, Pipeline, Step, StepId
     from anabranch.platforms.aws.weave import Weave
 
 States: TypeAlias = dict[str, Any]
 
-CAUSE, CAUSES = 300, 32_000
+CAUSE, CAUSES = 200, 32_000
 """Characters of why one step failed, and of all together. AWS takes 32,768.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
@@ -105,7 +106,7 @@ class Compiler:
         states: States = {}
         begin = self._begin(part)
         states[BEGIN] = begin
-        begin["Next"] = self._states(apart, states, END, inner)
+        begin["Next"] = self._states(apart, states, END, _Scope(inner, "outer" if part else "", count(1)))
         states |= _ends(part)
         told = {
             "Comment": f"{_comment(self._pipeline, part)} ({self._mark})",
@@ -134,36 +135,50 @@ class Compiler:
             "reused": f"{{% $exists({asked}.reused) ? {asked}.reused : {{}} %}}",
             "tried": f"{{% $exists({asked}.tried) ? {asked}.tried : {{}} %}}",
         }
-        bad = "{}" if part == 0 else f"{asked}.bad"
-        return {"Type": "Pass", "Assign": kept, "Output": {"bad": f"{{% {bad} %}}"}}
+        outer = {"outer": f"{{% {asked}.bad %}}"} if part else {}
+        return {"Type": "Pass", "Assign": {**kept, **outer}, "Output": {"bad": {}}}
 
-    def _states(self, woven: Weave, states: States, then: str, inner: list[int]) -> str:
+    def _states(self, woven: Weave, states: States, then: str, scope: _Scope) -> str:
         """Add the states of a part to others; return the first of them."""
         match woven:
             case Series(parts):
                 for each in reversed(parts):
-                    then = self._states(each, states, then, inner)
+                    then = self._states(each, states, then, scope)
                 return then
-            case Beside(parts):
-                name = _label(woven)
-                branches = []
-                for each in parts:
-                    own: States = {}
-                    branches.append({"StartAt": self._states(each, own, "", inner), "States": own})
-                states[name] = {"Type": "Parallel", "Branches": branches, "Next": f"{name} end"}
-                merged = "{% $merge($states.input.bad) %}"
-                states[f"{name} end"] = _then({"Type": "Pass", "Output": {"bad": merged}}, then)
-                return name
+            case Beside():
+                return self._beside(woven, states, then, scope)
             case Apart(apart):
-                return self._start(apart, states, then, inner)
+                return self._start(apart, states, then, scope)
             case step_id:
-                return self._step(self._pipeline.step_by_id[step_id], states, then)
+                return self._step(self._pipeline.step_by_id[step_id], states, then, scope)
 
-    def _start(self, apart: Weave, states: States, then: str, inner: list[int]) -> str:
+    def _beside(self, woven: Beside, states: States, then: str, scope: _Scope) -> str:
+        """Add states that run parts side by side. What did not end well before is kept aside, in a variable.
+
+        So each part tells only of its own, and what flows does not grow with their number.
+        """
+        name = _label(woven)
+        kept = scope.inside()
+        states[name] = {
+            "Type": "Pass",
+            "Assign": {kept.outer: f"{{% {scope.bad} %}}"},
+            "Output": {"bad": {}},
+            "Next": f"{name}: beside",
+        }
+        branches = []
+        for each in woven.parts:
+            own: States = {}
+            branches.append({"StartAt": self._states(each, own, "", kept), "States": own})
+        states[f"{name}: beside"] = {"Type": "Parallel", "Branches": branches, "Next": f"{name}: end"}
+        merged = f"$merge($append([${kept.outer}], $states.input.bad))"
+        states[f"{name}: end"] = _then({"Type": "Pass", "Output": {"bad": f"{{% {merged} %}}"}}, then)
+        return name
+
+    def _start(self, apart: Weave, states: States, then: str, scope: _Scope) -> str:
         """Add a state that starts a machine of its own, and takes what did not end well from it."""
         part = self._next
         self._next += 1
-        inner.append(part)
+        scope.inner.append(part)
         self._machine(part, apart)
         name = f"(part {part})"
         execution = "$states.context.Execution"
@@ -178,22 +193,22 @@ class Compiler:
                         **{each: f"{{% $given.{each} %}}" for each in ("run", "params", "input")},
                         "reused": "{% $reused %}",
                         "tried": "{% $tried %}",
-                        "bad": "{% $states.input.bad %}",
+                        "bad": f"{{% {scope.bad} %}}",
                         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": f"{{% {execution}.Id %}}",
                     },
                 },
-                "Output": {"bad": "{% $states.result.Output.bad %}"},
+                "Output": {"bad": "{% $merge([$states.input.bad, $states.result.Output.bad]) %}"},
             },
             then,
         )
         return name
 
-    def _step(self, step: Step, states: States, then: str) -> str:
+    def _step(self, step: Step, states: States, then: str, scope: _Scope) -> str:
         name = state_of(step.id)
         text = _json(step.id)
         bad = f"$merge([$states.input.bad, {{{text}: ''}}])"  # no cause: it was skipped, or has reported
         blocked = " or ".join(
-            f"$exists($lookup($states.input.bad, {_json(each)}))" for each in self._pipeline.upstream[step.id]
+            f"$exists($lookup({scope.bad}, {_json(each)}))" for each in self._pipeline.upstream[step.id]
         )
         after: States = {"Next": then} if then else {}
         choices = [{"Condition": f"{{% $exists($lookup($reused, {text})) %}}", "Next": f"{name}: reused"}]
@@ -228,6 +243,24 @@ class Compiler:
             **(after or {"End": True}),
         }
         return f"{name}: ready?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where states are: the variable that keeps what did not end well before, and the parts that are started."""
+
+    inner: list[int]
+    outer: str
+    count: Iterator[int]
+
+    @property
+    def bad(self) -> str:
+        """All that did not end well until here, as an expression."""
+        return f"$merge([${self.outer}, $states.input.bad])" if self.outer else "$states.input.bad"
+
+    def inside(self) -> _Scope:
+        """Return the scope of parts side by side: no variable there may have the name of one outside."""
+        return replace(self, outer=f"before{next(self.count)}")
 
 
 def seconds_of(step: Step) -> int:

@@ -1,0 +1,339 @@
+"""Apply on an AWS that enforces IAM: cut off after each remote call, it converges; what is not ours stays."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.engines.account import REGION, client, listing
+
+from anabranch.app import Project
+from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject, StepError
+from anabranch.model.plan import Create, Delete, Plan, Record, Update
+from anabranch.platforms.aws.orchestration import AwsOrchestration
+from tools import aws
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from anabranch.app.deploy import Deployment
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(not aws.COMMAND.exists(), reason="no AWS emulator: python3 tools/bootstrap.py emulators"),
+]
+
+SPEC = """
+project: {project}
+pipelines: ["p_*.yaml"]
+datasets:
+  raw: {{stage: raw, format: csv}}
+  copied: {{stage: cleaned, format: csv}}
+  other: {{stage: cleaned, format: csv}}
+environments:
+  prod:
+    aws: {{account: "{account}", region: us-east-1, memory: {memory}}}
+    storage: s3://lake/{project}
+    artifacts: s3://artifacts/some
+"""
+PIPELINE = """
+pipeline: {name}
+schedule: "0 6 * * 1-5"
+steps:
+  {step}: {{shell: [cp, "${{in.raw}}", "${{out.copied}}"], reads: [raw], writes: [copied]}}
+  after: {{shell: [cp, "${{in.copied}}", "${{out.other}}"], reads: [copied], writes: [other]}}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """An AWS, and packages that nobody runs: these tests only deploy."""
+    with aws.serving(tmp_path_factory.mktemp("aws")) as given, pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        patch.setattr("anabranch.app.deploy.packages", lambda *_: b"PK\x05\x06" + bytes(18))
+        yield
+
+
+def deployed(
+    folder: Path, name: str = "shop", step: str = "copy", memory: int = 1769, pipelines: tuple[str, ...] = ("one",)
+) -> Deployment:
+    root = folder / name
+    root.mkdir(exist_ok=True)
+    for old in root.glob("p_*.yaml"):
+        old.unlink()
+    (root / "anabranch.yaml").write_text(SPEC.format(project=name, account=aws.ACCOUNT, memory=memory))
+    for each in pipelines:
+        (root / f"p_{each}.yaml").write_text(PIPELINE.format(name=each, step=step))
+    return Project.load(root).deployment("prod")
+
+
+def silently(deployment: Deployment, **settings: Any) -> Plan:
+    return deployment.apply(lambda _: None, **settings)
+
+
+def session(deployment: Deployment) -> Any:
+    orchestration = deployment.orchestration
+    assert isinstance(orchestration, AwsOrchestration)
+    return orchestration.client.session
+
+
+class CutError(Exception):
+    pass
+
+
+CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Publish")
+
+
+class Cut:
+    """The transport of a process that dies right after a call that changed something: nothing is heard any more."""
+
+    def __init__(self, deployment: Deployment, at: int) -> None:
+        self.left, self.dead, self.made = at, False, 0
+        events = session(deployment).events
+        events.register("before-send", self.before)
+        events.register("response-received", self.after)
+
+    def before(self, **_: Any) -> None:
+        if self.dead:
+            raise CutError
+
+    def after(self, *, event_name: str = "", **_: Any) -> None:
+        if self.dead:
+            raise CutError
+        if event_name.rpartition(".")[2].startswith(CHANGING):
+            self.made += 1
+            self.left -= 1
+            if self.left < 0:
+                self.dead = True
+                raise CutError
+
+
+def test_cut_off_after_each_remote_call_the_next_apply_converges(tmp_path: Path) -> None:
+    """From nothing to a pipeline, to another form of it, to nothing: every call that changes something is the last."""
+    states: list[dict[str, Any]] = [{}, {"step": "renamed", "memory": 512}, {"destroy": True}]
+    calls: list[int] = []
+    wanted: list[dict[str, str]] = []
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for state in states:
+        deployment, settings = prepared(whole, state)
+        counting = Cut(deployment, 10_000)
+        silently(deployment, **settings)
+        calls.append(counting.made)
+        wanted.append(listing("some/shop"))
+    assert wanted[-1] == {}
+    assert sum(calls) > 40
+    for turn in range(sum(calls)):
+        folder = tmp_path / f"cut{turn}"
+        folder.mkdir()
+        left = turn
+        for i, state in enumerate(states):
+            deployment, settings = prepared(folder, state)
+            if 0 <= left < calls[i]:
+                Cut(deployment, left)
+                with pytest.raises(CutError):
+                    silently(deployment, **settings)
+                deployment, settings = prepared(folder, state)
+            left -= calls[i]
+            silently(deployment, **settings)
+            assert listing("some/shop").keys() == wanted[i].keys()
+            assert deployment.plan(**settings).changes == ()
+        assert deployment.state.applied() == {}
+
+
+def prepared(folder: Path, state: dict[str, Any]) -> tuple[Deployment, dict[str, Any]]:
+    given = {name: value for name, value in state.items() if name != "destroy"}
+    return deployed(folder, **given), {"destroy": True} if "destroy" in state else {}
+
+
+def test_a_second_apply_and_a_lost_state_change_nothing(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    assert {type(change) for change in silently(deployment).changes} == {Create}
+    before = listing("some")
+    assert silently(deployed(tmp_path)).changes == ()
+    (tmp_path / "shop" / ".anabranch" / "state.db").unlink()
+    again = deployed(tmp_path)
+    made = silently(again)
+    assert {type(change) for change in made.changes} == {Record}
+    assert made.acts == ()
+    assert again.plan().changes == ()
+    assert listing("some") == before
+    silently(again, destroy=True)
+    assert listing("some") == {}
+
+
+def test_what_was_changed_or_deleted_by_hand_is_told_and_mended(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    wanted = listing("some")
+    hand = client()
+    name = "shop--prod--one--after"
+    hand.ask("lambda", "update_function_configuration", FunctionName=name, MemorySize=3008)
+    hand.ask("iam", "put_role_policy", RoleName=name, PolicyName="more", PolicyDocument=json.dumps(EVERYTHING))
+    hand.ask("scheduler", "delete_schedule", Name="shop--prod--one")
+    hand.ask("logs", "put_retention_policy", logGroupName="/anabranch/shop/prod/main/one", retentionInDays=1)
+    made = deployment.plan()
+    assert {(type(change), change.address, change.why) for change in made.changes} == {
+        (Update, f"function/{name}", "it was changed by hand"),
+        (Update, f"role/{name}", "it was changed by hand"),
+        (Update, "logs/one", "it was changed by hand"),
+        (Create, "schedule/shop--prod--one", "it was deleted by hand"),
+    }
+    silently(deployment)
+    assert listing("some") == wanted
+    assert deployment.plan().changes == ()
+    silently(deployment, destroy=True)
+
+
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def test_what_is_not_ours_is_never_changed_without_import(tmp_path: Path) -> None:
+    hand = client()
+    name = "shop--prod--one----states"
+    hand.ask("iam", "create_role", RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    before = listing("some")
+    try:
+        with pytest.raises(InvalidProject, match="was not made by anabranch"):
+            silently(deployed(tmp_path))
+        assert listing("some") == before
+    finally:
+        hand.ask("iam", "delete_role", RoleName=name)
+
+
+def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path) -> None:
+    one, two = deployed(tmp_path, name="shop"), deployed(tmp_path, name="shop-prod")
+    silently(one)
+    first = listing("some")
+    silently(two)
+    assert {name: what for name, what in listing("some").items() if name in first} == first
+    silently(one, destroy=True)
+    assert two.plan().changes == ()
+    assert listing("some")
+    silently(two, destroy=True)
+    assert listing("some") == {}
+
+
+def test_a_pipeline_that_is_gone_goes_with_all_that_was_its_own(tmp_path: Path) -> None:
+    silently(deployed(tmp_path))
+    root = tmp_path / "shop"
+    (root / "p_one.yaml").unlink()
+    (root / "p_two.yaml").write_text(PIPELINE.format(name="two", step="copy"))
+    made = silently(Project.load(root).deployment("prod"))
+    gone = {change.address.partition("/")[0] for change in made.changes if isinstance(change, Delete)}
+    assert gone == {"function", "role", "machine", "schedule", "logs"}
+    assert not [name for name in listing() if "--one" in name or name.endswith("/one")]
+    silently(Project.load(root).deployment("prod"), destroy=True)
+    assert listing("some") == {}
+
+
+def test_a_step_may_read_its_inputs_and_write_its_outputs_and_nothing_else(tmp_path: Path) -> None:
+    """The allowed calls pass, the neighbours' are denied: with the very role of the function."""
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    s3 = as_role("shop--prod--one--after")
+    root = client()
+    for key in ("raw/raw.csv", "cleaned/copied.csv", "cleaned/other.csv"):
+        root.ask("s3", "put_object", Bucket="lake", Key=f"shop/{key}", Body=b"x")
+    assert s3.get_object(Bucket="lake", Key="shop/cleaned/copied.csv")["Body"].read() == b"x"
+    s3.put_object(Bucket="lake", Key="shop/cleaned/other.csv", Body=b"y")
+    s3.put_object(Bucket="lake", Key="shop/_branches/fix-12345/cleaned/other.csv", Body=b"y")
+    denied = [
+        lambda: s3.get_object(Bucket="lake", Key="shop/raw/raw.csv"),
+        lambda: s3.put_object(Bucket="lake", Key="shop/cleaned/copied.csv", Body=b"z"),
+        lambda: s3.delete_object(Bucket="lake", Key="shop/cleaned/copied.csv"),
+        lambda: s3.put_object(Bucket="lake", Key="other/cleaned/other.csv", Body=b"z"),
+        lambda: s3.list_objects_v2(Bucket="lake", Prefix="shop/raw/"),
+        lambda: s3.put_object(Bucket="artifacts", Key="some/shop/prod/main/payload.zip", Body=b"z"),
+        lambda: s3.get_object(Bucket="artifacts", Key="some/another/prod/main/payload.zip"),
+    ]
+    for call in denied:
+        with pytest.raises(Exception, match=r"AccessDenied|Forbidden"):
+            call()
+    for each in root.pages("s3", "list_objects_v2", "Contents", Bucket="lake"):
+        root.ask("s3", "delete_object", Bucket="lake", Key=each["Key"])
+    silently(deployment, destroy=True)
+
+
+def as_role(name: str) -> Any:
+    """S3 as a function's role sees it, whose trust lets only Lambda and itself in: we let ourselves in for once."""
+    root = client()
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{aws.ACCOUNT}:root"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    root.ask("iam", "update_assume_role_policy", RoleName=name, PolicyDocument=json.dumps(trust))
+    arn = root.ask("iam", "get_role", RoleName=name)["Role"]["Arn"]
+    keys = root.ask("sts", "assume_role", RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return root.session.client(
+        "s3",
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def test_credentials_of_another_account_are_refused(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    file = tmp_path / "shop" / "anabranch.yaml"
+    file.write_text(file.read_text().replace(aws.ACCOUNT, "123456789012"))
+    with pytest.raises(ConflictError, match="the credentials are of AWS account") as refused:
+        silently(Project.load(tmp_path / "shop").deployment("prod"))
+    assert refused.value.code == "wrong-account"
+    assert deployment.state.applied() == {}
+    assert listing("some") == {}
+
+
+def test_missing_credentials_and_an_aws_that_is_down_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_ACCESS_KEY_ID")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        with pytest.raises(AnabranchError, match="unable to locate credentials") as missing:
+            deployed(tmp_path).plan()
+        assert missing.value.code == "aws-credentials"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.free_port()}")
+    with pytest.raises(StepError, match="does not answer sts:get_caller_identity") as down:
+        deployed(tmp_path).plan()
+    assert down.value.code == "aws-unreachable"
+
+
+def test_denied_in_the_middle_it_says_what_and_goes_on_once_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = client()
+    root.ask("iam", "create_user", UserName="deployer")
+    few = {**EVERYTHING, "Statement": [*EVERYTHING["Statement"], DENIED]}  # type: ignore[misc]
+    root.ask("iam", "put_user_policy", UserName="deployer", PolicyName="p", PolicyDocument=json.dumps(few))
+    keys = root.ask("iam", "create_access_key", UserName="deployer")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+    deployment = deployed(tmp_path)
+    with pytest.raises(ConflictError, match="stepfunctions:create_state_machine") as denied:
+        silently(deployment)
+    assert denied.value.code == "aws-denied"
+    assert keys["SecretAccessKey"] not in str(denied.value)
+    assert any(name.startswith("function/") for name in deployment.state.applied())
+    root.ask("iam", "put_user_policy", UserName="deployer", PolicyName="p", PolicyDocument=json.dumps(EVERYTHING))
+    made = silently(deployed(tmp_path))
+    assert not [change for change in made.changes if change.address.startswith("function/")]
+    assert deployed(tmp_path).plan().changes == ()
+    silently(deployment, destroy=True)
+    assert listing("some") == {}
+
+
+DENIED = {"Effect": "Deny", "Action": "states:CreateStateMachine", "Resource": "*"}
