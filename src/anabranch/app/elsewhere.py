@@ -6,10 +6,11 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anabranch.app.deploy import Deployment, with_variables
-from anabranch.app.execute import Place, RunResult, execute, result
+from anabranch.app.execute import result
+from anabranch.app.export.past import Past, storage_of
 from anabranch.app.project import Project
 from anabranch.app.remote import POLL, RemoteRuns
 from anabranch.branch.names import slug
@@ -29,6 +30,7 @@ from anabranch.store.runs import SqliteRunStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anabranch.app.execute import Place, RunResult
     from anabranch.model.branch import Branch
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, StepId
@@ -99,18 +101,31 @@ class Elsewhere(Project):
         store.begin(run, definition, replace(first, code=code))
         store.append(run, [each.event for each in told[1:]])
 
-    def execute(
-        self,
-        plan: RunPlan,
-        place: Place,
-        *,
-        jobs: int | None = None,
-        reporter: Reporter | None = None,
-        wait: float = 0,
+    @property
+    def where(self) -> str:
+        """The environment's name."""
+        return self.environment.name
+
+    def past(self, run: str) -> Past:
+        """Return a run with what the platform tells of it, at the times that it tells; raises as `find`."""
+        runs, told = self.find(run)
+        happened = runs.events(told.id)
+        try:
+            kept, pipeline = self.runs.run(told.id), self.runs.definition(told.id)
+        except NotFoundError:  # it goes on, so it is not recorded here yet
+            kept, pipeline = told, self.pipeline(told.pipeline)
+        begun = cast("RunStarted", happened[0].event)
+        begun = replace(begun, namespace=kept.namespace, code=kept.code, trigger=kept.trigger, of=kept.of)
+        told = replace(told, namespace=kept.namespace, code=kept.code)
+        events = (replace(happened[0], event=begun), *happened[1:])
+        return Past(told, pipeline, events, storage_of(self, kept))
+
+    def _execute(
+        self, plan: RunPlan, place: Place, *, jobs: int | None, reporter: Reporter | None, wait: float, trace: str
     ) -> RunResult:
         """Run what was planned for a branch on the platform; a control runs here, on the environment's data."""
         if plan.trigger == "control":
-            return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+            return super()._execute(plan, place, jobs=jobs, reporter=reporter, wait=wait, trace=trace)
         plan = plan if plan.code else replace(plan, code=self.code.snapshot())
         steps = tuple(step for step in plan.pipeline.steps if step.id not in plan.reused)
         carved = replace(plan.pipeline, steps=steps)
