@@ -292,11 +292,11 @@ class Project:
 
         return replay(self, self.past(run), to)
 
-    def told(self, run: str, kind: str) -> list[str]:
-        """Return what a system of some kind would be told of a run, as lines of JSON; raises as `past`."""
+    def told(self, past: Past, kind: str) -> list[str]:
+        """Return what `openlineage` or `opentelemetry` would be told of a run, as lines of JSON."""
         from anabranch.app.export.replay import lines
 
-        return lines(self, self.past(run), kind)
+        return lines(self, past, kind)
 
     def withdraw(self, branch: Branch) -> None:
         """Delete what was deployed for a branch; on this machine that is nothing."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anabranch.frontends.shape import ExportShape, OpenLineageShape
     from anabranch.frontends.yamlfile import Document
 
+_EXAMPLES = {"openlineage": "http://localhost:5000", "opentelemetry": "http://localhost:4318"}
 _HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 
@@ -69,7 +70,7 @@ def _where(  # noqa: PLR0913, PLR0917 - what both kinds of target say, and where
     if url and file:
         place = document.place("export", kind, "file")
         yield Diagnostic("two-destinations", f"{at} says both `{key}` and `file`", "keep one of them", place)
-    if url and (problem := _url_problem(url)):
+    if url and (problem := _url_problem(url, _EXAMPLES[kind])):
         place = document.place("export", kind, key)
         yield Diagnostic("bad-url", f"{at}.{key} {problem[0]}", problem[1], place)
     if file and (root / file).is_dir():
@@ -87,15 +88,15 @@ def _where(  # noqa: PLR0913, PLR0917 - what both kinds of target say, and where
         yield Diagnostic("no-use", f"{at} has headers, and a file asks for none", "leave them out", place)
 
 
-def _url_problem(url: str) -> tuple[str, str] | None:
+def _url_problem(url: str, example: str) -> tuple[str, str] | None:
     """Return what is wrong with a URL and what to try. The URL itself is not shown: it may hold a secret."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        return "is no URL", "such as http://localhost:5000"
+        return "is no URL", f"such as {example}"
     if not known:
-        return "is no URL of http or https", "such as http://localhost:5000"
+        return "is no URL of http or https", f"such as {example}"
     if "@" in parts.netloc or parts.query or parts.fragment:
         return "holds a login, a query or a fragment", "give secrets as `headers`, by reference"
     return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anabranch.app.export.past import Past
     from anabranch.app.project import Project
     from anabranch.model.export import Origin
+    from anabranch.model.run import RunId
     from anabranch.ports import Exporter
 
 TRIES = 3
@@ -25,8 +26,9 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What one target was told: how many messages, what these are called, and where they went."""
+    """What one target was told of a run: how many messages, what these are called, and where they went."""
 
+    run: RunId
     kind: str
     where: str
     messages: int
@@ -41,7 +43,7 @@ def replay(project: Project, past: Past, kind: str | None) -> tuple[Exported, ..
         messages = _messages(speaker, past)
         for i in range(0, len(messages), speaker.batch):
             _send(speaker, messages[i : i + speaker.batch])
-        told.append(Exported(kind_of(target), speaker.where, len(messages), speaker.noun))
+        told.append(Exported(past.run.id, kind_of(target), speaker.where, len(messages), speaker.noun))
     return tuple(told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def append(file: str, lines: Iterable[str]) -> None:
     Raises:
         StepError: `export-refused`, the file cannot be written.
     """
-    body = "".join(f"{line}\n" for line in lines).encode()
+    body = "".join(f"{line}\n" for line in lines).encode(errors="replace")
     try:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         target = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -43,5 +44,6 @@ def _append(target: int, body: bytes) -> None:
         while body:
             body = body[os.write(target, body) :]
     except OSError:
-        os.ftruncate(target, size)
+        with suppress(OSError):
+            os.ftruncate(target, size)
         raise

@@ -67,7 +67,7 @@ class LineageExporter:
             append(self._file, lines)
             return
         for line in lines:
-            post(self._url, line.encode(), self._headers)
+            post(self._url, line.encode(errors="replace"), self._headers)
 
 
 def address(url: str) -> str:

@@ -23,21 +23,22 @@ KINDS = ("openlineage", "opentelemetry")
 def export_command(face: Face, run: str, kind: str | None, output: str | None, environment: str | None) -> None:
     """Tell the systems under `export` in anabranch.yaml of RUN, as if it happened now.
 
-    Ids and times are those of the run, so telling it again tells nothing new. With -o nothing is sent and anabranch.yaml
-    need not name the system: lineage is written as OpenLineage events, one a line, a trace as OTLP in JSON.
+    Ids and times are those of the run, so telling it again tells nothing new. With -o nothing is sent, and
+    anabranch.yaml need not name the system: lineage is written as OpenLineage events, a trace as OTLP in JSON.
     """
     project = face.project(environment)
     if output is not None:
         if kind is None:
-            raise UsageError("-o needs to know what to write", code="which-export", hint=f"--to {' or --to '.join(KINDS)}")
-        _write(face, project.past(run).run.id, kind, output, project.told(run, kind))
+            hint = f"--to {' or --to '.join(KINDS)}"
+            raise UsageError("-o needs to know what to write", code="which-export", hint=hint)
+        past = project.past(run)
+        _write(face, past.run.id, kind, output, project.told(past, kind))
         return
     told = project.export(run, kind)
-    found = project.past(run).run.id
     shape = [{"to": each.kind, "where": each.where, "messages": each.messages} for each in told]
     face.result(
-        {"run": found, "exported": shape},
-        lambda: [f"run {found}: {plural(each.messages, each.noun)} to {each.where}" for each in told],
+        {"run": told[0].run, "exported": shape},
+        lambda: [f"run {each.run}: {plural(each.messages, each.noun)} to {face.near(each.where)}" for each in told],
     )
 
 

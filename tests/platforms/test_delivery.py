@@ -1,0 +1,103 @@
+"""Delivery: one POST that leaks nothing and never waits for long, and lines that are whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.engines.s3 import free_port
+from tests.receivers import Mood, Receiver
+
+from anabranch.model.errors import StepError
+from anabranch.platforms.delivery.lines import append
+from anabranch.platforms.delivery.post import REFUSED, UNREACHABLE, post
+
+
+def test_a_body_arrives_with_its_headers() -> None:
+    with Receiver() as receiver:
+        post(f"{receiver.url}/in", b"hello", {"Content-Type": "text/plain", "Authorization": "Bearer x"})
+    (sent,) = receiver.sent
+    assert (sent.path, sent.body) == ("/in", b"hello")
+    assert sent.headers["authorization"] == "Bearer x"
+
+
+@pytest.mark.parametrize(
+    "mood, code",
+    [
+        ("broken", UNREACHABLE),
+        ("busy", UNREACHABLE),
+        ("hangs up", UNREACHABLE),
+        ("nonsense", UNREACHABLE),
+        ("silent", UNREACHABLE),
+        ("denies", REFUSED),
+        ("moved", REFUSED),
+    ],
+)
+def test_what_goes_wrong_is_told_with_the_address_and_in_time(mood: Mood, code: str) -> None:
+    with Receiver([mood]) as receiver:
+        began = time.monotonic()
+        with pytest.raises(StepError) as caught:
+            post(f"{receiver.url}/in", b"hello", {}, timeout=0.3)
+        assert time.monotonic() - began < 3
+    assert caught.value.code == code
+    assert receiver.url in caught.value.message
+    assert caught.value.hint
+    assert receiver.asked == 1
+
+
+def test_a_redirect_is_not_followed_so_no_token_goes_to_another_host() -> None:
+    with Receiver() as other, Receiver(["moved"]) as receiver:
+        with pytest.raises(StepError, match="302"):
+            post(f"{receiver.url}/in", b"hello", {"Authorization": "Bearer x"})
+        assert other.asked == 0
+        assert receiver.asked == 1
+
+
+def test_nobody_there_is_told() -> None:
+    with pytest.raises(StepError, match="refused") as caught:
+        post(f"http://127.0.0.1:{free_port()}/in", b"", {})
+    assert caught.value.code == UNREACHABLE
+
+
+def test_a_url_is_shown_without_what_may_be_secret() -> None:
+    with pytest.raises(StepError) as caught:
+        post(f"http://me:hunter2@127.0.0.1:{free_port()}/in?key=hunter3", b"", {})
+    assert "hunter" not in caught.value.message
+
+
+def test_lines_of_many_processes_stay_whole(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "lines.ndjson"
+    code = (
+        "import sys; from anabranch.platforms.delivery.lines import append\n"
+        "for i in range(50): append(sys.argv[1], [sys.argv[2] * 5000, sys.argv[2]])"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(file), each]) for each in "abc"]
+    assert [each.wait(60) for each in running] == [0, 0, 0]
+    lines = file.read_text().splitlines()
+    assert len(lines) == 300
+    assert all(len(set(line)) == 1 and len(line) in {1, 5000} for line in lines)
+    assert all(long[0] == short for long, short in zip(lines[::2], lines[1::2], strict=True))
+
+
+def test_a_line_that_a_crash_cut_off_does_not_swallow_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "lines.ndjson"
+    file.write_text('{"half": ')
+    append(str(file), ['{"whole": 1}'])
+    assert file.read_text() == '{"half": \n{"whole": 1}\n'
+
+
+def test_a_full_disk_leaves_no_half_line() -> None:
+    with pytest.raises(StepError, match="No space left") as caught:
+        append("/dev/full", ["hello"])
+    assert caught.value.code == REFUSED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StepError, match="Permission denied"):
+        append(str(tmp_path / "lines.ndjson"), ["hello"])
