@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -31,12 +32,25 @@ class Receiver:
     moods: list[Mood] = field(default_factory=lambda: ["well"])
     sent: list[Sent] = field(default_factory=list)
     asked: int = 0
+    connections: int = 0
     patience: float = 1.0
+    tls: tuple[str, str] | None = None
+    """Its certificate and its key, as files."""
 
     def __enter__(self) -> Self:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections += 1
+                super().setup()
+
+            def handle(self) -> None:
+                with suppress(OSError):
+                    super().handle()
+
             def do_POST(self) -> None:
                 with suppress(OSError):
                     outer.answer(self)
@@ -46,6 +60,13 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            # The handshake is of the thread that answers, as it would else stop all others.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._over = threading.Event()
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -57,7 +78,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.server_port}"
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         self.asked += 1

@@ -381,3 +381,7 @@ class Exporter(Protocol[M]):
             StepError: `export-unreachable`, it may be tried again; `export-refused`, that is of no use.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

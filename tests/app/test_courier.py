@@ -25,7 +25,7 @@ class Fake:
 
     def __init__(self, answers: Sequence[str] = (), batch: int = 3) -> None:
         self.batch, self.delivered = batch, list[int]()
-        self._answers = list(answers)
+        self._answers, self.closed = list(answers), False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -37,6 +37,9 @@ class Fake:
 
     def lines(self, messages: Sequence[int]) -> list[str]:
         return [str(each) for each in messages]
+
+    def close(self) -> None:
+        self.closed = True
 
     def send(self, messages: Sequence[int]) -> None:
         self.gate.wait(30)
@@ -88,6 +91,7 @@ def test_what_is_refused_is_lost_alone_and_told() -> None:
         courier.report(event(i))
     warning = courier.close(time.monotonic() + 5)
     assert fake.delivered == [0, 2]
+    assert fake.closed
     assert warning is not None
     assert warning.message == "1 message of run 7f3a9c2k did not reach openlineage: it is down"
     assert warning.hint == "anabranch runs export 7f3a9c2k --to openlineage"

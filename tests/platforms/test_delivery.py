@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,12 +17,18 @@ from tests.receivers import Mood, Receiver
 
 from anabranch.model.errors import StepError
 from anabranch.platforms.delivery.lines import append
-from anabranch.platforms.delivery.post import REFUSED, UNREACHABLE, post
+from anabranch.platforms.delivery.post import REFUSED, UNREACHABLE, Poster
+from anabranch.platforms.opentelemetry.settings import Receiver as Found
+
+
+def send(url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+    with closing(Poster(url, headers or {}, timeout=0.3)) as poster:
+        poster.post(body)
 
 
 def test_a_body_arrives_with_its_headers() -> None:
     with Receiver() as receiver:
-        post(f"{receiver.url}/in", b"hello", {"Content-Type": "text/plain", "Authorization": "Bearer x"})
+        send(f"{receiver.url}/in", b"hello", {"Content-Type": "text/plain", "Authorization": "Bearer x"})
     (sent,) = receiver.sent
     assert (sent.path, sent.body) == ("/in", b"hello")
     assert sent.headers["authorization"] == "Bearer x"
@@ -41,7 +50,7 @@ def test_what_goes_wrong_is_told_with_the_address_and_in_time(mood: Mood, code: 
     with Receiver([mood]) as receiver:
         began = time.monotonic()
         with pytest.raises(StepError) as caught:
-            post(f"{receiver.url}/in", b"hello", {}, timeout=0.3)
+            send(f"{receiver.url}/in", b"hello")
         assert time.monotonic() - began < 3
     assert caught.value.code == code
     assert receiver.url in caught.value.message
@@ -52,20 +61,54 @@ def test_what_goes_wrong_is_told_with_the_address_and_in_time(mood: Mood, code: 
 def test_a_redirect_is_not_followed_so_no_token_goes_to_another_host() -> None:
     with Receiver() as other, Receiver(["moved"]) as receiver:
         with pytest.raises(StepError, match="302"):
-            post(f"{receiver.url}/in", b"hello", {"Authorization": "Bearer x"})
+            send(f"{receiver.url}/in", b"hello", {"Authorization": "Bearer x"})
         assert other.asked == 0
         assert receiver.asked == 1
 
 
+def test_a_connection_stays_open_and_one_that_was_closed_is_opened_again() -> None:
+    moods: list[Mood] = ["well", "well", "hangs up", "well"]
+    with Receiver(moods) as receiver, closing(Poster(f"{receiver.url}/in", {})) as poster:
+        for body in (b"1", b"2", b"3", b"4"):
+            poster.post(body)  # the third is hung up on, and sent again
+    assert [each.body for each in receiver.sent] == [b"1", b"2", b"3", b"4"]
+    assert receiver.connections == 2
+
+
+def test_a_proxy_of_the_environment_is_asked_for_the_whole_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Receiver() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "localhost")
+        send("http://catalogue.example:5000/in", b"hello")
+    (sent,) = proxy.sent
+    assert sent.path == "http://catalogue.example:5000/in"
+    assert sent.headers["host"] == "catalogue.example:5000"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not here")
+def test_a_server_with_a_certificate_is_believed_only_by_those_who_know_who_signed_it(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", *made, *named], check=True, capture_output=True)
+    with Receiver(tls=(str(certificate), str(key))) as receiver:
+        with pytest.raises(StepError, match="certificate verify failed"):
+            send(f"{receiver.url}/in", b"hello")
+        known = Found(receiver.url, certificate=str(certificate)).tls()
+        with closing(Poster(f"{receiver.url}/in", {}, tls=known)) as poster:
+            poster.post(b"hello")
+    assert [each.body for each in receiver.sent] == [b"hello"]
+
+
 def test_nobody_there_is_told() -> None:
     with pytest.raises(StepError, match="refused") as caught:
-        post(f"http://127.0.0.1:{free_port()}/in", b"", {})
+        send(f"http://127.0.0.1:{free_port()}/in")
     assert caught.value.code == UNREACHABLE
 
 
 def test_a_url_is_shown_without_what_may_be_secret() -> None:
     with pytest.raises(StepError) as caught:
-        post(f"http://me:hunter2@127.0.0.1:{free_port()}/in?key=hunter3", b"", {})
+        send(f"http://me:hunter2@127.0.0.1:{free_port()}/in?key=hunter3")
     assert "hunter" not in caught.value.message
 
 

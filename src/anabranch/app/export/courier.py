@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import AnabranchError, Diagnostic, Severity
@@ -91,7 +92,8 @@ class Courier:
 
     def _work(self) -> None:
         try:
-            self._deliver(self._make())
+            with closing(self._make()) as exporter:
+                self._deliver(exporter)
         except AnabranchError as error:
             self._problem = error
         except Exception as error:  # noqa: BLE001 - a run must not die of its export, whatever is wrong with it
@@ -104,7 +106,7 @@ class Courier:
         messages: deque[Any] = deque()
         pause = 0.0
         while True:
-            events, closing = self._next(pause, idle=not messages)
+            events, ends = self._next(pause, idle=not messages)
             for event in events:
                 messages.extend(exporter.tell(event))
             while len(messages) > MOST:
@@ -117,11 +119,11 @@ class Courier:
                     pause = 0.0
             except AnabranchError as error:
                 self._problem = error
-                if closing:
+                if ends:
                     return
                 pause = min(LONGEST_PAUSE, pause * 2 or PAUSE)
             else:
-                if closing:
+                if ends:
                     return
 
     def _next(self, pause: float, *, idle: bool) -> tuple[list[Recorded], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,10 @@ def replay(project: Project, past: Past, kind: str | None) -> tuple[Exported, ..
     """Tell the targets of `anabranch.yaml` of a run; see `Project.export`."""
     origin, told = _origin(project, past), list[Exported]()
     for target in chosen(project.file.exports, kind):
-        speaker = exporter(target, origin)
-        messages = _messages(speaker, past)
-        for i in range(0, len(messages), speaker.batch):
-            _send(speaker, messages[i : i + speaker.batch])
+        with closing(exporter(target, origin)) as speaker:
+            messages = _messages(speaker, past)
+            for i in range(0, len(messages), speaker.batch):
+                _send(speaker, messages[i : i + speaker.batch])
         told.append(Exported(past.run.id, kind_of(target), speaker.where, len(messages), speaker.noun))
     return tuple(told)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from anabranch.platforms.delivery.lines import append
-from anabranch.platforms.delivery.post import post, shown
+from anabranch.platforms.delivery.post import Poster
 from anabranch.platforms.openlineage.story import Story
 from anabranch.platforms.process.secrets import resolve_references
 
@@ -37,12 +37,13 @@ class LineageExporter:
             StepError: `missing-secret`.
         """
         self._story = Story(origin, target.namespace)
-        self._file, self._url = target.file, address(target.url)
-        self._headers = {"Content-Type": "application/json", **resolve_references(target.headers)}
+        headers = {"Content-Type": "application/json", **resolve_references(target.headers)}
         if target.token:
-            self._headers["Authorization"] = f"Bearer {resolve_references([('token', target.token)])['token']}"
-        self.batch = 1 if self._url else 1000
-        self.where = shown(self._url) if self._url else self._file
+            headers["Authorization"] = f"Bearer {resolve_references([('token', target.token)])['token']}"
+        self._file = target.file
+        self._poster = Poster(address(target.url), headers) if target.url else None
+        self.batch = 1 if self._poster else 1000
+        self.where = self._poster.where if self._poster else self._file
 
     def tell(self, recorded: Recorded) -> Sequence[RunEvent]:
         """Return what the next event of the run means here."""
@@ -63,11 +64,16 @@ class LineageExporter:
             StepError: `export-unreachable`, `export-refused`.
         """
         lines = self.lines(messages)
-        if not self._url:
+        if self._poster is None:
             append(self._file, lines)
             return
         for line in lines:
-            post(self._url, line.encode(errors="replace"), self._headers)
+            self._poster.post(line.encode(errors="replace"))
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._poster is not None:
+            self._poster.close()
 
 
 def address(url: str) -> str:
@@ -76,4 +82,4 @@ def address(url: str) -> str:
     >>> address("http://marquez:5000"), address("https://catalogue/lineage/in")
     ('http://marquez:5000/api/v1/lineage', 'https://catalogue/lineage/in')
     """
-    return url.rstrip("/") + PATH if url and urlsplit(url).path in {"", "/"} else url
+    return url.rstrip("/") + PATH if urlsplit(url).path in {"", "/"} else url

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from anabranch.platforms.delivery.lines import append
-from anabranch.platforms.delivery.post import post, shown
+from anabranch.platforms.delivery.post import Poster
 from anabranch.platforms.opentelemetry.otlp import request
 from anabranch.platforms.opentelemetry.protobuf import encode
 from anabranch.platforms.opentelemetry.settings import receiver, resource
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.export import OpenTelemetry, Origin
     from anabranch.model.run import Recorded
+    from anabranch.platforms.opentelemetry.settings import Receiver
     from anabranch.platforms.opentelemetry.spans import Span
 
 
@@ -38,9 +39,10 @@ class TraceExporter:
         self._tracer = Tracer(origin)
         self._resource = resource(origin.project, version("anabranch"), os.environ)
         self._file = target.file
-        self._receiver = None if target.file else receiver(target, os.environ)
-        self._tls = self._receiver.tls() if self._receiver else None
-        self.where = shown(self._receiver.url) if self._receiver else target.file
+        found = None if target.file else receiver(target, os.environ)
+        self._gzip = found is not None and found.gzip
+        self._poster = None if found is None else Poster(found.url, _headers(found), tls=found.tls())
+        self.where = target.file if self._poster is None else self._poster.where
 
     def tell(self, recorded: Recorded) -> Sequence[Span]:
         """Return the spans that the next event of the run has ended."""
@@ -61,11 +63,18 @@ class TraceExporter:
         Raises:
             StepError: `export-unreachable`, `export-refused`.
         """
-        if self._receiver is None:
+        if self._poster is None:
             append(self._file, self.lines(messages))
             return
         body = encode(request(self._resource, messages))
-        headers = {"Content-Type": "application/x-protobuf", **self._receiver.headers}
-        if self._receiver.gzip:
-            body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
-        post(self._receiver.url, body, headers, tls=self._tls)
+        self._poster.post(gzip.compress(body) if self._gzip else body)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._poster is not None:
+            self._poster.close()
+
+
+def _headers(found: Receiver) -> dict[str, str]:
+    told = {"Content-Type": "application/x-protobuf", **found.headers}
+    return {**told, "Content-Encoding": "gzip"} if found.gzip else told
