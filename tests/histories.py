@@ -90,6 +90,7 @@ def _step(draw: st.DrawFn, index: int, failed_upstream: StepId) -> list[Event]:
         before,
         [*before, AttemptFailed(step, attempt, FAILURE, 0.5, 1.0), StepCancelled(step)],
         [StepReused(step, RunId("earlier1"), writes)],
+        [StepSucceeded(step, attempt, 1.0, reads, writes)],  # as a promotion tells it
         [StepSkipped(step, failed_upstream)],
         [StepCancelled(step)],
         [],

@@ -92,10 +92,12 @@ class Story:
         return tuple(event for step in list(self._open) for event in self._close("ABORT", step))
 
     def _close(self, kind: Kind, step: StepId, event: StepSucceeded | StepFailed | None = None) -> tuple[RunEvent, ...]:
-        if step not in self._open:
-            return ()
-        del self._open[step]
-        return (self._part(kind, step, event),)
+        begun = step in self._open
+        self._open.pop(step, None)
+        if begun:
+            return (self._part(kind, step, event),)
+        # A promotion publishes what steps made elsewhere: they begin and end at once.
+        return (self._part("START", step), self._part(kind, step, event)) if event is not None else ()
 
     def _whole(self, kind: Kind, message: str = "") -> RunEvent:
         """Return an event of the pipeline's run."""

@@ -93,13 +93,11 @@ class Tracer:
             case AttemptFailed():
                 self._note(event)
                 return (self._attempt(event.step, event.attempt, event.failure),)
-            case StepSucceeded():
+            case StepSucceeded() | StepFailed():
                 told = self._note(event)
-                return (self._attempt(event.step, event.attempt, None, event.parts), self._step(told))
-            case StepFailed():
-                told = self._note(event)
-                self._failed.append(event.step)
-                return (self._attempt(event.step, event.attempt, event.failure, event.parts), self._step(told))
+                failure = event.failure if isinstance(event, StepFailed) else None
+                self._failed += [event.step] if failure else []
+                return (*self._stopped(told, failure, event.parts), self._step(told))
             case StepReused() | StepSkipped() | StepCancelled():
                 told = self._note(event)
                 return (*self._stopped(told), self._step(told))
@@ -122,8 +120,11 @@ class Tracer:
             span for step in going for span in (*self._stopped(step), self._step(self._note(StepCancelled(step.step))))
         )
 
-    def _stopped(self, step: StepRun) -> tuple[Span, ...]:
-        return (self._attempt(step.step, step.attempts, None),) if step.step in self._attempts else ()
+    def _stopped(
+        self, step: StepRun, failure: Failure | None = None, parts: Iterable[SubStep] = ()
+    ) -> tuple[Span, ...]:
+        """Return the span of the attempt that has ended with its step, if one had begun."""
+        return (self._attempt(step.step, step.attempts, failure, parts),) if step.step in self._attempts else ()
 
     def _attempt(self, step: StepId, number: int, failure: Failure | None, parts: Iterable[SubStep] = ()) -> Span:
         start = self._attempts.pop(step, self._at)
