@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from anabranch.app.deploy import Deployment, with_variables
 from anabranch.app.execute import result
-from anabranch.app.export.past import Past, storage_of
+from anabranch.app.export.past import Past
 from anabranch.app.project import Project
 from anabranch.app.remote import POLL, RemoteRuns
 from anabranch.branch.names import slug
@@ -107,18 +107,23 @@ class Elsewhere(Project):
         return self.environment.name
 
     def past(self, run: str) -> Past:
-        """Return a run with what the platform tells of it, at the times that it tells; raises as `find`."""
+        """Return a run as the platform tells of it; one of a branch, which was driven from here, as it was told then.
+
+        Raises:
+            NotFoundError: `no-run`.
+            UsageError: `ambiguous-run`.
+        """
         runs, told = self.find(run)
-        happened = runs.events(told.id)
         try:
-            kept, pipeline = self.runs.run(told.id), self.runs.definition(told.id)
+            kept = super().past(told.id)
         except NotFoundError:  # it goes on, so it is not recorded here yet
-            kept, pipeline = told, self.pipeline(told.pipeline)
-        begun = cast("RunStarted", happened[0].event)
-        begun = replace(begun, namespace=kept.namespace, code=kept.code, trigger=kept.trigger, of=kept.of)
-        told = replace(told, namespace=kept.namespace, code=kept.code)
-        events = (replace(happened[0], event=begun), *happened[1:])
-        return Past(told, pipeline, events, storage_of(self, kept))
+            return Past(told, self.pipeline(told.pipeline), tuple(runs.events(told.id)), self.storage)
+        if told.namespace != MAIN or kept.run.namespace != MAIN:
+            return kept
+        # Main's runs are recorded when somebody looks: only the platform knows when what happened.
+        first, *others = runs.events(told.id)
+        begun = replace(cast("RunStarted", first.event), code=kept.run.code)
+        return replace(kept, events=(replace(first, event=begun), *others))
 
     def _execute(
         self, plan: RunPlan, place: Place, *, jobs: int | None, reporter: Reporter | None, wait: float, trace: str
