@@ -17,6 +17,8 @@ from anabranch.model.errors import StepError
 from anabranch.model.pipeline import StepId
 from anabranch.model.run import Recorded, RunId, StepStarted
 
+BAD = -1
+
 
 class Fake:
     """An `Exporter` whose messages are the numbers of events. It remembers what it delivered."""
@@ -30,6 +32,8 @@ class Fake:
         self.gate.set()
 
     def tell(self, recorded: Recorded) -> list[int]:
+        if recorded.seq == BAD:
+            raise ValueError("no such event")
         return [recorded.seq]
 
     def abandon(self) -> list[int]:
@@ -72,7 +76,7 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-@given(st.integers(1, 20), st.lists(st.sampled_from(["well", "export-unreachable"]), max_size=8), st.integers(1, 5))
+@given(st.integers(1, 12), st.lists(st.sampled_from(["well", "export-unreachable"]), max_size=8), st.integers(1, 5))
 def test_what_passes_by_itself_loses_nothing_and_keeps_the_order(count: int, answers: list[str], batch: int) -> None:
     fake = Fake(answers, batch)
     with short_pauses():
@@ -135,6 +139,14 @@ def test_a_mistake_of_ours_is_a_warning_like_any_other() -> None:
     warning = courier.close(time.monotonic() + 5)
     assert warning is not None
     assert "KeyError: 'a mistake of ours'" in warning.message
+
+
+def test_an_event_that_cannot_be_told_is_never_passed_over_in_silence() -> None:
+    courier = Courier("openlineage", Fake)
+    courier.report(event(BAD))
+    warning = courier.close(time.monotonic() + 5)
+    assert warning is not None
+    assert warning.message == "the end of run 7f3a9c2k did not reach openlineage: ValueError: no such event"
 
 
 def test_an_exporter_that_cannot_be_made_takes_no_more_events() -> None:

@@ -171,6 +171,18 @@ def test_no_server_can_hurt_a_run(tmp_path: Path, mood: Mood) -> None:
         assert sorted(spans(receiver)) == ["clean", "clean attempt", "count", "count attempt", "daily"]
 
 
+def test_a_slow_server_gets_what_it_takes_in_time_and_the_rest_later(tmp_path: Path) -> None:
+    with Receiver(["slow"], patience=1.5) as receiver:
+        root = project(tmp_path, f"{{openlineage: {{url: '{receiver.url}'}}}}")
+        began = time.monotonic()
+        told = anabranch(root, "run")
+        took = time.monotonic() - began
+        assert "events of run" in told
+        assert "did not reach openlineage: that takes longer than 5 s" in told
+        assert took < 14
+        assert 0 < len(lineage(receiver)) < 6
+
+
 def timed(root: Path) -> float:
     began = time.monotonic()
     anabranch(root, "run")

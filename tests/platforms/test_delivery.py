@@ -16,8 +16,9 @@ from tests.engines.s3 import free_port
 from tests.receivers import Mood, Receiver
 
 from anabranch.model.errors import StepError
+from anabranch.platforms.delivery import REFUSED, UNREACHABLE
 from anabranch.platforms.delivery.lines import append
-from anabranch.platforms.delivery.post import REFUSED, UNREACHABLE, Poster
+from anabranch.platforms.delivery.post import Poster
 from anabranch.platforms.opentelemetry.settings import Receiver as Found
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from anabranch.app.execute import Place, RunResult, execute
-from anabranch.app.export.live import exported
-from anabranch.app.export.past import Past, storage_of
 from anabranch.app.history import values_from_before
 from anabranch.app.retry import plan_retry
 from anabranch.data.objects import mirror
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from anabranch.app.branches import Branches
     from anabranch.app.deploy import Deployment
     from anabranch.app.elsewhere import Elsewhere
+    from anabranch.app.export.past import Past
     from anabranch.app.export.replay import Exported
     from anabranch.app.remote import RemoteRuns
     from anabranch.frontends.project import ProjectFile
@@ -259,6 +258,10 @@ class Project:
         def act(told: Reporter | None, trace: str) -> RunResult:
             return self._execute(plan, place, jobs=jobs, reporter=told, wait=wait, trace=trace)
 
+        if not self.file.exports:
+            return act(reporter, "")
+        from anabranch.app.export.live import exported
+
         return exported(self, plan, place, reporter, act)
 
     def _execute(
@@ -273,6 +276,8 @@ class Project:
             NotFoundError: `no-run`.
             UsageError: `ambiguous-run`.
         """
+        from anabranch.app.export.past import Past, storage_of
+
         told = self.runs.run(self.runs.resolve(run))
         pipeline = self.runs.definition(told.id)
         return Past(told, pipeline, tuple(self.runs.events(told.id)), storage_of(self, told))

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import AnabranchError, Diagnostic, Severity
+from anabranch.platforms.delivery import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,6 @@ PATIENCE = 5.0
 
 PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between two attempts: twice as long after each failure."""
-
-UNREACHABLE = "export-unreachable"
 
 
 class Courier:
@@ -44,7 +43,7 @@ class Courier:
         self.kind, self._make = kind, make
         self._changed = threading.Condition()
         self._events: deque[Recorded] = deque()
-        self._closing = self._done = False
+        self._closing = self._done = self._broke = False
         self._overflow = self._lost = self._waiting = 0
         self._problem: AnabranchError | None = None
         self._noun, self._run = "event", ""
@@ -82,7 +81,7 @@ class Courier:
         with self._changed:
             lost = self._overflow + self._lost + self._waiting + len(self._events)
             done, why = self._done, self._problem
-        if done and not lost:
+        if done and not lost and not self._broke:
             return None
         told = why.message if why else f"that takes longer than {PATIENCE:g} s"
         many = f"{lost:,} {self._noun}{'' if lost == 1 else 's'}" if lost else "the end"
@@ -95,9 +94,9 @@ class Courier:
             with closing(self._make()) as exporter:
                 self._deliver(exporter)
         except AnabranchError as error:
-            self._problem = error
+            self._problem, self._broke = error, True
         except Exception as error:  # noqa: BLE001 - a run must not die of its export, whatever is wrong with it
-            self._problem = AnabranchError(f"{type(error).__name__}: {error}")
+            self._problem, self._broke = AnabranchError(f"{type(error).__name__}: {error}"), True
         with self._changed:
             self._done = True
 

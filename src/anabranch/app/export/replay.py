@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anabranch.app.export.courier import PAUSE, UNREACHABLE
+from anabranch.app.export.courier import PAUSE
 from anabranch.app.export.origin import origin_of
 from anabranch.app.export.targets import chosen, exporter, kind_of
 from anabranch.model.errors import StepError
 from anabranch.model.export import OpenLineage, OpenTelemetry
 from anabranch.model.run import RunState
+from anabranch.platforms.delivery import UNREACHABLE
 
 if TYPE_CHECKING:
     from anabranch.app.export.past import Past

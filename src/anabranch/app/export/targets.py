@@ -49,9 +49,11 @@ def kind_of(target: ExportTarget) -> str:
 
 def switched_on(targets: Sequence[ExportTarget]) -> tuple[ExportTarget, ...]:
     """Return the targets that are told of runs while they happen: variables may switch OpenTelemetry off."""
+    if not any(isinstance(each, OpenTelemetry) for each in targets):
+        return tuple(targets)
     from anabranch.platforms.opentelemetry.settings import disabled
 
-    off = bool(targets) and disabled(os.environ)
+    off = disabled(os.environ)
     return tuple(each for each in targets if not (off and isinstance(each, OpenTelemetry)))
 
 

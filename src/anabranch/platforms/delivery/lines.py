@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import StepError
-from anabranch.platforms.delivery.post import REFUSED
+from anabranch.platforms.delivery import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,15 +10,13 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from anabranch.model.errors import StepError
+from anabranch.platforms.delivery import REFUSED, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATIENCE = 4.0
 """Seconds that connecting, and each wait for a part of the answer, may take."""
-
-UNREACHABLE, REFUSED = "export-unreachable", "export-refused"
-"""Codes of what goes wrong: the first may pass by itself, the second will not."""
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FINE = range(200, 300)

@@ -6,16 +6,16 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from anabranch.model.errors import StepError
-from anabranch.platforms.delivery.post import REFUSED
+from anabranch.platforms.delivery import REFUSED
 from anabranch.platforms.process.secrets import resolve_references
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     from anabranch.model.export import OpenTelemetry
@@ -42,6 +42,8 @@ class Receiver:
         """
         if not self.certificate:
             return None
+        import ssl
+
         try:
             return ssl.create_default_context(cafile=self.certificate)
         except OSError as error:
