@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from tests.histories import BEGAN, FAILURE, History, histories, pipeline
@@ -35,7 +38,7 @@ from anabranch.model.run import (
 )
 from anabranch.model.tracing import traceparent
 from anabranch.platforms.opentelemetry.otlp import request
-from anabranch.platforms.opentelemetry.protobuf import encode
+from anabranch.platforms.opentelemetry.protobuf import encode, rejected
 from anabranch.platforms.opentelemetry.settings import receiver
 from anabranch.platforms.opentelemetry.spans import Moment, Span, Tracer
 
@@ -169,6 +172,20 @@ def _as_json(message: ExportTraceServiceRequest) -> dict[str, Any]:
     (scope,) = resource.scope_spans
     told = {"scope": {"name": scope.scope.name}, "spans": [span(each) for each in scope.spans]}
     return {"resourceSpans": [{"resource": {"attributes": pairs(resource.resource.attributes)}, "scopeSpans": [told]}]}
+
+
+@given(st.integers(0, 2**40), st.text(max_size=40))
+def test_what_a_receiver_rejects_is_read_from_its_answer(count: int, why: str) -> None:
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans, answer.partial_success.error_message = count, why
+    assert rejected(answer.SerializeToString()) == (count, why)
+
+
+@given(st.binary(max_size=60))
+def test_an_answer_that_is_no_protobuf_rejects_nothing_and_breaks_nothing(answer: bytes) -> None:
+    count, why = rejected(answer)
+    assert count >= 0
+    assert isinstance(why, str)
 
 
 def test_an_attempt_that_is_tried_again_is_an_error_and_its_step_is_none() -> None:

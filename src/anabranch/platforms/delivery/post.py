@@ -43,8 +43,11 @@ class Poster:
         self._open: HTTPConnection | None = None
         self.where = shown(url)
 
-    def post(self, body: bytes) -> None:
+    def post(self, body: bytes) -> bytes:
         """Send one body, once; twice only where the connection had been closed before it was sent.
+
+        Returns:
+            The start of the answer.
 
         Raises:
             StepError: `export-unreachable`, nobody answers, or only that it cannot now; `export-refused`.
@@ -64,6 +67,7 @@ class Poster:
             raise StepError(f"{self.where} does not answer: {told}", code=UNREACHABLE, hint=hint) from None
         if answer.status not in _FINE:
             raise self._refusal(answer, said)
+        return said
 
     def close(self) -> None:
         """Close the connection; the next body opens another one."""

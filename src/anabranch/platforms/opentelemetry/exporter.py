@@ -8,10 +8,12 @@ import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from anabranch.model.errors import StepError
+from anabranch.platforms.delivery import REFUSED
 from anabranch.platforms.delivery.lines import append
 from anabranch.platforms.delivery.post import Poster
 from anabranch.platforms.opentelemetry.otlp import request
-from anabranch.platforms.opentelemetry.protobuf import encode
+from anabranch.platforms.opentelemetry.protobuf import encode, rejected
 from anabranch.platforms.opentelemetry.settings import receiver, resource
 from anabranch.platforms.opentelemetry.spans import Tracer
 
@@ -67,7 +69,10 @@ class TraceExporter:
             append(self._file, self.lines(messages))
             return
         body = encode(request(self._resource, messages))
-        self._poster.post(gzip.compress(body) if self._gzip else body)
+        count, why = rejected(self._poster.post(gzip.compress(body) if self._gzip else body))
+        if count:
+            message = f"{self.where} rejects {count:,} of {len(messages):,} spans: {why or 'it does not say why'}"
+            raise StepError(message, code=REFUSED, hint="look at its log")
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -11,6 +11,8 @@ import struct
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anabranch.platforms.opentelemetry.otlp import Message
 
 Kind: TypeAlias = Literal["text", "hex", "varint", "fixed32", "fixed64", "double"]
@@ -100,3 +102,41 @@ def _varint(value: int) -> bytes:
         found.append(value & _SEVEN | _MORE)
         value >>= 7
     return bytes([*found, value])
+
+
+def rejected(answer: bytes) -> tuple[int, str]:
+    r"""Return how many spans a receiver has not taken though it answers well, and why, from the start of its answer.
+
+    >>> rejected(b""), rejected(b"{}"), rejected(b"\x0a\x08\x08\x03\x12\x04full")
+    ((0, ''), (0, ''), (3, 'full'))
+    """
+    partial = dict(_fields(answer)).get(1, b"")
+    told = dict(_fields(partial)) if isinstance(partial, bytes) else {}
+    count, why = told.get(1, 0), told.get(2, b"")
+    return (count, why.decode(errors="replace")) if isinstance(count, int) and isinstance(why, bytes) else (0, "")
+
+
+def _fields(body: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield numbers and texts by the numbers of their fields, until something else comes or the body is over."""
+    at = 0
+
+    def number() -> int:
+        nonlocal at
+        found = shift = 0
+        while True:
+            group = body[at]
+            at, found, shift = at + 1, found | (group & _SEVEN) << shift, shift + 7
+            if not group & _MORE:
+                return found
+
+    while at < len(body):
+        try:
+            tag = number()
+            if tag & 7 not in {_VARINT, _BYTES}:
+                return
+            value: int | bytes = number()
+            if tag & 7 == _BYTES:
+                value, at = body[at : at + int(value)], at + int(value)
+        except IndexError:
+            return
+        yield tag >> 3, value
