@@ -13,7 +13,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from anabranch.data import reports
 from anabranch.data.objects import mirror
@@ -21,7 +21,9 @@ from anabranch.data.objects.store import objects
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec
 from anabranch.model.errors import AnabranchError, ContractError, StepError
+from anabranch.model.failures import killed, timed_out
 from anabranch.model.pipeline import Json, Param, Pipeline, Step, StepId
+from anabranch.model.report import outcome_in
 from anabranch.model.run import Failure, RunId
 from anabranch.model.task import Broken, Done, Outcome, Task
 from anabranch.run.params import bind_params
@@ -42,34 +44,41 @@ def main(arguments: list[str], root: Path) -> int:
         root: the folder of the project's code.
     """
     parser = argparse.ArgumentParser(prog="payload", description="Run one step of an anabranch payload.")
-    parser.add_argument("verb", choices=["step"])
+    parser.add_argument("verb", choices=["step", "lost"], help="run an attempt, or tell how it ended without a word")
     parser.add_argument("step")
     parser.add_argument("--definition", required=True, help="the pipeline, as it was compiled")
     parser.add_argument("--storage", required=True, help="the root of the namespace's datasets")
     parser.add_argument("--namespace", default="main")
     parser.add_argument("--protected", default="", help="storage that Python code must not write to")
+    parser.add_argument("--timeout", type=float, default=0.0, help="of a lost attempt: the seconds it was given")
+    parser.add_argument("--signal", type=int, default=0, help="of a lost attempt: what ended it")
     given = parser.parse_args(arguments)
     run, attempt = os.environ.get(RUN, "manual"), int(os.environ.get(ATTEMPT) or 1)
     began = time.time()
     definition = json.loads(_content(given.definition))
     storage, step = mirror.local(given.storage), StepId(given.step)
+
+    def report(began: float, outcome: Outcome | None = None) -> None:
+        told: dict[str, Any] = {"anabranch": 1, "definition": given.definition.rpartition("/")[2], "began": began}
+        if outcome is not None:
+            told |= {"ended": time.time(), "outcome": codec.encode(outcome)}
+        reports.write(storage, definition["pipeline"], run, step, attempt, told)
+
     outcome: Outcome
+    if given.verb == "lost":
+        why = timed_out(given.timeout) if given.timeout else killed(given.signal)
+        report(began - given.timeout, Broken(given.timeout, why))
+        return StepError.exit_code
     try:
+        report(began)
         task = _task(definition, step, run, attempt, storage, root)
         protected = str(mirror.local(given.protected)) if given.protected else ""
         task = replace(task, namespace=given.namespace, protected=protected)
         outcome = logged(task, "/dev/stdout", do, hidden)
     except AnabranchError as error:  # the task could not even be made
         outcome = Broken(time.time() - began, Failure("error", error.message, error.hint, code=error.code))
-    report = {
-        "anabranch": 1,
-        "definition": Path(given.definition).name,
-        "began": began,
-        "ended": time.time(),
-        "outcome": codec.encode(outcome),
-    }
     try:
-        reports.write(storage, definition["pipeline"], run, step, attempt, report)
+        report(began, outcome)
     except AnabranchError as error:
         _say(error.message, error.hint)
         return StepError.exit_code
@@ -130,7 +139,7 @@ def _values(storage: Path, pipeline: str, run: str, step: Step) -> dict[StepId, 
     found: dict[StepId, Json] = {}
     if wanted:
         for (source, _), report in sorted(reports.read(storage, pipeline, run).items()):
-            outcome = codec.decode(cast("type[Outcome]", Outcome), report["outcome"])
+            outcome = outcome_in(report)
             if source in wanted and isinstance(outcome, Done):
                 found[source] = outcome.value
     return found

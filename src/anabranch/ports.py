@@ -9,17 +9,19 @@ in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
-    from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline
+    from anabranch.model.errors import Diagnostic
+    from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline, StepId
+    from anabranch.model.report import Reports
     from anabranch.model.resource import Address, Applied, Live, Resource
     from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
     from anabranch.model.task import Task
@@ -296,6 +298,121 @@ class Platform(Protocol):
 
     def delete(self, live: Live) -> None:
         """Delete what is there; it may be gone already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built of a project, to be deployed.
+
+    Attributes:
+        payload: its code, with our runtime; empty where every step runs another deployment's.
+        packages: what its steps need besides, as zip files, by the requirements of a step.
+    """
+
+    payload: bytes = field(default=b"", repr=False)
+    packages: Mapping[tuple[str, ...], bytes] = field(default_factory=dict, repr=False)
+
+
+class Runs(Protocol):
+    """The runs of one deployed pipeline, as the orchestrator tells them."""
+
+    def start(self, run: RunId, params: Mapping[str, str], event: Json) -> None:
+        """Start a run of the newest state of the pipeline.
+
+        Raises:
+            StepError: the orchestrator does not answer, denies it, or has not seen what was deployed.
+        """
+        ...
+
+    def events(self, run: str) -> Sequence[Recorded]:
+        """Return what has happened in a run until now.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        ...
+
+    def newest(self, limit: int) -> Sequence[Sequence[Recorded]]:
+        """Return the events of the newest runs, the newest first."""
+        ...
+
+    def log(self, run: str, step: StepId, attempt: int) -> str:
+        """Return what an attempt printed."""
+        ...
+
+    def cancel(self, run: str) -> None:
+        """Stop a run: what waits is never started.
+
+        Raises:
+            ConflictError: `run-ended`.
+        """
+        ...
+
+    def retry(self, run: str, steps: Sequence[StepId]) -> None:
+        """Run steps of a run again, with what is downstream of them, in the newest code."""
+        ...
+
+
+class Orchestration(Protocol):
+    """An orchestrator, as one namespace of a project uses it: what it can do, what should be on it, and its runs."""
+
+    @property
+    def platform(self) -> Platform:
+        """Where its resources are made."""
+        ...
+
+    @property
+    def boot(self) -> Mapping[str, bytes]:
+        """Files that payloads have besides, by name: how the orchestrator's workers enter them."""
+        ...
+
+    @property
+    def interpreter(self) -> str:
+        """The version of Python that packages are built for; empty where the workers have their own."""
+        ...
+
+    def refusals(self, pipeline: Pipeline) -> Sequence[Diagnostic]:
+        """Return what of a pipeline it cannot do."""
+        ...
+
+    def resources(
+        self,
+        pipelines: Mapping[str, tuple[Pipeline, bytes]],
+        built: Built,
+        root: str,
+        reused: Mapping[StepId, str],
+    ) -> Sequence[Resource]:
+        """Return what should be there; nothing is asked.
+
+        Args:
+            pipelines: each with its definition, by name.
+            built: the project's code, and what it needs.
+            root: of the namespace's datasets, as the workers see it; another than main's in a branch.
+            reused: main's job that runs a step, for steps that have none of their own.
+        """
+        ...
+
+    def artifact(self, name: str) -> bytes | None:
+        """Return a file that was delivered."""
+        ...
+
+    def jobs(self, pipeline: Pipeline) -> Mapping[StepId, str]:
+        """Return what runs the steps of a deployed pipeline, as `resources` takes it; none where none is."""
+        ...
+
+    def runs(self, pipeline: Pipeline, root: str, reports: Callable[[str], Reports]) -> Runs:
+        """Return the runs of a deployed pipeline.
+
+        Args:
+            pipeline: as it is deployed.
+            root: of the namespace's datasets, as the workers see it.
+            reports: returns what the attempts of a run reported.
+
+        Raises:
+            NotFoundError: `not-deployed`.
+            UsageError: `no-url`, the environment does not say where to ask.
+        """
         ...
 
 

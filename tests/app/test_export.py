@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from tests.engines.s3 import free_port
 from tests.platforms.openlineage_spec import demand_valid
 from tests.projects import anabranch, result, write
 from tests.receivers import Mood, Receiver
+from tools.airflow import free_port
 
 STEPS = """
     import os

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engines.s3 import COMMAND, serving
+from tools.aws import COMMAND, serving
 
 from anabranch.app import Project
 from anabranch.data.objects.store import Objects

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.engines.s3 import free_port
+from tools.aws import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator

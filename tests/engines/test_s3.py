@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engines.s3 import COMMAND, serving
 from tests.projects import write
+from tools.aws import COMMAND, serving
 
 from anabranch.app import Project
 from anabranch.data.objects import publish, store

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.engines.s3 import free_port
+from tools.aws import free_port
 
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError
 from anabranch.platforms.airflow.api import PAGE, AirflowApi

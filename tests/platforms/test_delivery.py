@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.engines.s3 import free_port
 from tests.receivers import Mood, Receiver
+from tools.airflow import free_port
 
 from anabranch.model.errors import StepError
 from anabranch.platforms.delivery import REFUSED, UNREACHABLE

@@ -89,7 +89,7 @@ def test_one_makes_it_and_the_others_wait(cache: Path, tmp_path: Path) -> None:
 
 
 def test_pip_does_where_uv_is_not(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anabranch.run.envs._uv", str)
+    monkeypatch.setattr("anabranch.run.envs.find_uv", str)
     assert cache.exists()
     assert version(python_for(SIX[:1], tmp_path)) == "1.16.0"
     with pytest.raises(StepError, match="six==99") as caught:

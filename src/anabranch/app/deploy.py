@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from anabranch.data.access import access_of
 from anabranch.data.objects import mirror
 from anabranch.data.objects.files import ObjectFiles
 from anabranch.data.objects.store import objects
@@ -13,15 +14,17 @@ from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import definition, payload
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
-from anabranch.model.errors import InvalidProject, NotFoundError, UsageError, closest
+from anabranch.model.environment import Airflow, Aws
+from anabranch.model.errors import InvalidProject, NotFoundError, closest
 from anabranch.model.resource import Address, Owner
-from anabranch.platforms.airflow.cells import refusals
-from anabranch.platforms.airflow.dagfile import owner_of
-from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
+from anabranch.platforms.airflow.orchestration import AirflowOrchestration
+from anabranch.ports import Built
+from anabranch.run.packages import packages
 from anabranch.store.database import Database
 from anabranch.store.deployments import SqliteStateStore
 from anabranch.store.files import LocalFiles
 from anabranch.store.shared import SharedStateStore
+from anabranch.worker import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,10 +32,10 @@ if TYPE_CHECKING:
     from anabranch.app.project import Project
     from anabranch.model.environment import Environment
     from anabranch.model.errors import Diagnostic
-    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
-    from anabranch.ports import Files, StateStore
+    from anabranch.ports import Files, Orchestration, Platform, StateStore
     from anabranch.store.code import CodeStore
 
 
@@ -47,14 +50,14 @@ class Deployment:
         if environment.state:
             key = f"{project.name}/{environment.name}/{namespace}.json"
             self.state = SharedStateStore(objects(environment.state), key)
-        self._artifacts, self._dags = files_at(environment.artifacts), files_at(environment.orchestrator.dags)
-        self.platform = AirflowFolder(self._dags, self._artifacts, self.owner)
+        self.orchestration = orchestration(environment, self.owner)
+        self.platform: Platform = self.orchestration.platform
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
         found = list(self._project.check(pipeline))
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
-            found += refusals(each)
+            found += self.orchestration.refusals(each)
         return tuple(found)
 
     def of_branch(self, namespace: str) -> Deployment:
@@ -73,12 +76,20 @@ class Deployment:
         Raises:
             InvalidProject: with what of it the environment cannot do.
         """
-        if problems := refusals(carved):
+        if problems := self.orchestration.refusals(carved):
             raise InvalidProject(problems)
-        made = payload(self._files(code)) if set(carved.step_by_id) - set(reused) else b""
+        own = [step for step in carved.steps if step.id not in reused]
         told = {carved.name: (carved, definition(carved, code))}
-        place = replace(self.environment, storage=root)
-        return compile_pipelines(told, made, place, self.owner, reused, protected=self.environment.storage)
+        return [*self.orchestration.resources(told, self._built(code, own), root, reused)]
+
+    def _built(self, code: str, steps: Sequence[Step]) -> Built:
+        """Return the project's code as one file, and what steps need besides."""
+        if not steps:
+            return Built()
+        version = self.orchestration.interpreter
+        wanted = {step.needs.requirements for step in steps} if version else set[tuple[str, ...]]()
+        made = {each: packages(each, version, cache_folder() / "packages") for each in sorted(wanted)}
+        return Built(payload(self._files(code), self.orchestration.boot), made)
 
     def _files(self, code: str) -> Iterator[tuple[str, bytes, bool]]:
         tree = self._code.tree(code)
@@ -96,19 +107,9 @@ class Deployment:
         locked = [self._project.locked(each) for each in list(self._project.pipelines.values())]
         bound = [with_variables(each, self.environment) for each in locked]
         snapshot = self._code.snapshot()  # the locks are part of it
-        code = payload(self._files(snapshot))
         told = {each.name: (each, definition(each, snapshot)) for each in bound}
-        return compile_pipelines(told, code, self.environment, self.owner)
-
-    def artifact(self, name: str) -> bytes | None:
-        """Return a file that was delivered for this deployment."""
-        return self._artifacts.read(f"{artifact_folder(self.owner)}/{name}")
-
-    def dag_file(self, dag: str) -> str | None:
-        """Return the DAG file that is deployed, if there is one of ours."""
-        content = self._dags.read(f"{self.owner.project}/{dag}.py")
-        text = (content or b"").decode(errors="replace")
-        return text if owner_of(text) == self.owner else None
+        built = self._built(snapshot, [step for each in bound for step in each.steps])
+        return [*self.orchestration.resources(told, built, self.environment.storage, {})]
 
     def plan(
         self,
@@ -170,6 +171,20 @@ class Deployment:
             return made
 
 
+def orchestration(environment: Environment, owner: Owner) -> Orchestration:
+    """Return an environment's orchestrator, as one namespace of a project uses it."""
+    match environment.orchestrator:
+        case Airflow() as airflow:
+            dags, artifacts = files_at(airflow.dags), files_at(environment.artifacts)
+            return AirflowOrchestration(environment, airflow, owner, dags, artifacts)
+        case Aws() as aws:
+            from anabranch.platforms.aws.orchestration import AwsOrchestration
+
+            return AwsOrchestration(environment, aws, owner, access_of)
+        case _:
+            assert_never(environment.orchestrator)
+
+
 def files_at(place: str) -> Files:
     """Return the files of a folder, or below a URL."""
     return ObjectFiles(place) if mirror.is_url(place) else LocalFiles(Path(place))
@@ -213,16 +228,3 @@ def environment_of(project: Project, name: str) -> Environment:
         hint = closest(name, known) if known else "describe it in anabranch.yaml, under environments"
         raise NotFoundError(message, code="no-environment", hint=hint)
     return known[name]
-
-
-def demand_url(environment: Environment) -> str:
-    """Return the address of the environment's API.
-
-    Raises:
-        UsageError: `no-url`.
-    """
-    url = environment.orchestrator.url
-    if not url:
-        message = f"environment `{environment.name}` has no address to ask"
-        raise UsageError(message, code="no-url", hint="say it in anabranch.yaml: airflow: {url: http://...}")
-    return url

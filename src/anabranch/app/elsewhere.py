@@ -22,12 +22,10 @@ from anabranch.model.branch import MAIN, Role
 from anabranch.model.errors import ConflictError, NotFoundError
 from anabranch.model.run import RunEnded, RunStarted
 from anabranch.model.task import Done
-from anabranch.platforms.airflow.dagfile import payload_of
-from anabranch.platforms.airflow.drive import AirflowRuns
-from anabranch.platforms.airflow.names import dag_id
 from anabranch.store.runs import SqliteRunStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from anabranch.app.execute import Place, RunResult
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.run import Recorded, Run
-    from anabranch.ports import Reporter
+    from anabranch.ports import Reporter, Runs
     from anabranch.run.plan import RunPlan
     from anabranch.store.code import CodeStore
 
@@ -90,11 +88,11 @@ class Elsewhere(Project):
             if told[0].run not in known and isinstance(told[-1].event, RunEnded):
                 self._keep(store, pipeline, told)
 
-    def _keep(self, store: SqliteRunStore, pipeline: Pipeline, told: list[Recorded]) -> None:
+    def _keep(self, store: SqliteRunStore, pipeline: Pipeline, told: Sequence[Recorded]) -> None:
         run, first = told[0].run, told[0].event
         found = reports.read(self.storage, pipeline.name, run)
         names = [str(each["definition"]) for each in found.values() if "definition" in each]
-        body = self._deployment.artifact(names[-1]) if names else None
+        body = self._deployment.orchestration.artifact(names[-1]) if names else None
         if body is None or not isinstance(first, RunStarted):
             return  # whoever deployed it has left nothing of it
         definition, code = pipeline_of(body)
@@ -147,23 +145,19 @@ class Elsewhere(Project):
         return result(self._follow(plan, runs, reporter), plan.pipeline, place.storage)
 
     def _unchanged(self, branch: Branch, carved: Pipeline) -> dict[StepId, str]:
-        """Return main's payload for the steps that are in only because of what is upstream of them."""
-        dag = self._deployment.dag_file(dag_id(self._deployment.owner, carved.name))
-        inside = carved.step_by_id
-        steps = [each.step for each in branch.reasons if each.role is Role.DOWNSTREAM and each.step in inside]
-        return dict.fromkeys(steps, payload_of(dag)) if dag else {}
+        """Return main's job for the steps that are in only because of what is upstream of them."""
+        main = self._deployment.orchestration.jobs(carved)
+        inside = {each.step for each in branch.reasons if each.role is Role.DOWNSTREAM}
+        return {step: job for step, job in main.items() if step in inside}
 
-    def _runs_of(self, deployment: Deployment, carved: Pipeline, storage: Path) -> AirflowRuns:
-        dag = dag_id(deployment.owner, carved.name)
-
+    def _runs_of(self, deployment: Deployment, carved: Pipeline, storage: Path) -> Runs:
         def told(run: str) -> reports.Reports:
             found = reports.read(storage, carved.name, run)
             return {key: report for key, report in found.items() if key[1] > 0}
 
-        file = deployment.dag_file(dag) or ""
-        return AirflowRuns(self.elsewhere.api, dag, file, carved, deployment.owner.namespace, told)
+        return deployment.orchestration.runs(carved, self.shown(storage), told)
 
-    def _follow(self, plan: RunPlan, runs: AirflowRuns, reporter: Reporter | None) -> Run:
+    def _follow(self, plan: RunPlan, runs: Runs, reporter: Reporter | None) -> Run:
         """Record what happens in a run as it happens, until it ends."""
         seen: set[tuple[object, ...]] = set()
         while True:
@@ -187,7 +181,7 @@ class Elsewhere(Project):
                     return self.runs.run(plan.run)
             time.sleep(POLL)
 
-    def find(self, text: str) -> tuple[AirflowRuns, Run]:
+    def find(self, text: str) -> tuple[Runs, Run]:
         """Return the run of main or of a branch that an id, a unique prefix, or `last` means, and where to ask of it.
 
         Raises:

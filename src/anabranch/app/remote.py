@@ -6,16 +6,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from anabranch.app.deploy import demand_url
 from anabranch.data import reports
 from anabranch.data.objects import mirror
 from anabranch.model.errors import ConflictError, NotFoundError, UsageError
-from anabranch.model.pipeline import Needs
 from anabranch.model.run import RunState, StepState, fold
-from anabranch.platforms.airflow.api import AirflowApi
-from anabranch.platforms.airflow.drive import AirflowRuns
-from anabranch.platforms.airflow.names import dag_id
-from anabranch.platforms.process.secrets import resolve_secrets
 from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
@@ -26,7 +20,7 @@ if TYPE_CHECKING:
     from anabranch.app.project import Project
     from anabranch.model.pipeline import Json, Pipeline
     from anabranch.model.run import Run
-    from anabranch.ports import Reporter
+    from anabranch.ports import Reporter, Runs
 
 POLL = 1.0
 """Seconds between two looks at a run."""
@@ -36,39 +30,20 @@ class RemoteRuns:
     """The runs of a project's pipelines in one environment."""
 
     def __init__(self, project: Project, deployment: Deployment) -> None:
-        """Use `Project.remote`.
-
-        Raises:
-            UsageError: `no-url`.
-            StepError: `missing-secret`, `not-installed`.
-        """
+        """Use `Project.remote`."""
         self._project, self._deployment = project, deployment
-        airflow = deployment.environment.orchestrator
-        given = [("token", airflow.token), ("password", airflow.password)]
-        secrets = resolve_secrets(Needs(secrets=tuple((name, value) for name, value in given if value)))
-        url = demand_url(deployment.environment)
-        self.api = AirflowApi(url, secrets.get("token", ""), airflow.user, secrets.get("password", ""))
         self.storage = mirror.local(deployment.environment.storage)
 
-    def of(self, pipeline: Pipeline) -> AirflowRuns:
+    def of(self, pipeline: Pipeline) -> Runs:
         """Return the runs of one pipeline.
 
         Raises:
             NotFoundError: `not-deployed`.
+            UsageError: `no-url`.
         """
-        owner = self._deployment.owner
-        dag = dag_id(owner, pipeline.name)
-        file = self._deployment.dag_file(dag)
-        if file is None:
-            message = f"pipeline `{pipeline.name}` is not deployed to {owner.environment}"
-            raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {owner.environment}")
-        return AirflowRuns(
-            self.api,
-            dag,
-            file,
-            pipeline,
-            owner.namespace,
-            lambda run: reports.read(self.storage, pipeline.name, run),
+        root = self._deployment.environment.storage
+        return self._deployment.orchestration.runs(
+            pipeline, root, lambda run: reports.read(self.storage, pipeline.name, run)
         )
 
     def run(
@@ -78,7 +53,7 @@ class RemoteRuns:
 
         Raises:
             UsageError: params or input are wrong.
-            StepError: `dag-not-seen`, `dag-import-error`, `airflow-unreachable`.
+            StepError: the platform does not answer, or has not seen what was deployed.
         """
         need_input(pipeline, pipeline.step_by_id, event)
         bound = dict(bind_params(pipeline, params))
@@ -111,7 +86,7 @@ class RemoteRuns:
                 return found
             time.sleep(POLL)
 
-    def _run(self, runs: AirflowRuns, run: str) -> Run:
+    def _run(self, runs: Runs, run: str) -> Run:
         found = fold(runs.events(run))
         if found is None:
             raise NotFoundError(f"no run `{run}`", code="no-run", hint="anabranch runs list")

@@ -40,10 +40,19 @@ def read(storage: Path, pipeline: str, run: str) -> Reports:
     return found
 
 
+_KNOWN: dict[tuple[str, str, str], bytes] = {}
+"""What was read before, by place, name and etag: whoever follows a run looks again and again."""
+
+
 def _bodies(storage: Path, folder: str) -> list[tuple[str, bytes]]:
     if (store := mirror.remote(storage)) is not None:
-        listed = [(name, store.read(name)) for name in store.list(folder)]
-        return [(name, body) for name, body in listed if body is not None]
+        found: list[tuple[str, bytes]] = []
+        for name, (_, etag) in store.list(folder).items():
+            body = _KNOWN.get((store.url, name, etag)) or store.read(name)
+            if body is not None:
+                _KNOWN[store.url, name, etag] = body
+                found.append((name, body))
+        return found
     paths = sorted((storage / folder).glob("[!.]*.json"))
     return [(path.name, path.read_bytes()) for path in paths]
 

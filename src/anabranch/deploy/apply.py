@@ -1,22 +1,30 @@
-"""Applying a plan: an intention is recorded, one call is made, its result is recorded; then the next."""
+"""Applying a plan: an intention is recorded, a call made, its result recorded; what is independent goes at once."""
 
 from __future__ import annotations
 
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
 
 from anabranch.model.plan import Create, Delete, Forget, Record, Update
 from anabranch.model.resource import Applied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from anabranch.model.plan import Change, Plan
-    from anabranch.model.resource import Resource
+    from anabranch.model.resource import Address, Resource
     from anabranch.ports import Platform, StateStore
+
+AT_ONCE = 8
+"""Changes that are made at the same time."""
 
 
 def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Change], None]) -> None:
-    """Make the changes of a plan, in its order. Cut off anywhere, the next plan holds what is left to do.
+    """Make the changes of a plan, each after those that it needs. Cut off anywhere, the next plan holds what is left.
+
+    Only the calls themselves run side by side: what is recorded and told is, one after the other, by the caller.
+    After a failure nothing more is begun, and what was under way is awaited.
 
     Args:
         plan: made under the lock that is held now.
@@ -24,29 +32,70 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
         state: remembers each change; its lock is held.
         told: hears of each change that was made.
     """
-    for change in plan.changes:
-        _make(change, platform, state)
-        told(change)
+    changes = {change.address: change for change in plan.changes}
+    todo = TopologicalSorter({address: _before(change, changes) for address, change in changes.items()})
+    todo.prepare()
+    running: dict[Future[None], Change] = {}
+    failed: BaseException | None = None
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while todo.is_active() and (running or failed is None):
+            for address in _ready(todo) if failed is None else ():
+                change = changes[address]
+                if not isinstance(change, Record | Forget):
+                    state.intend(address)
+                running[pool.submit(_call, change, platform)] = change
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                change = running.pop(future)
+                if (error := future.exception()) is not None:
+                    failed = failed or error
+                    continue
+                _keep(change, state)
+                told(change)
+                todo.done(change.address)
+    if failed is not None:
+        raise failed
 
 
-def _make(change: Change, platform: Platform, state: StateStore) -> None:
+def _before(change: Change, changes: dict[Address, Change]) -> Iterable[Address]:
+    """Return the changes that are made before another: what it needs, or what needs that which it deletes."""
+    match change:
+        case Create(resource) | Update(resource):
+            return [each for each in resource.depends if each in changes]
+        case Delete() | Forget():
+            return [each for each in change.after if each in changes]
+        case Record():
+            return ()
+        case _:
+            assert_never(change)
+
+
+def _ready(todo: TopologicalSorter[Address]) -> Iterable[Address]:
+    return sorted(todo.get_ready())
+
+
+def _call(change: Change, platform: Platform) -> None:
     match change:
         case Create(resource):
-            state.intend(change.address)
             platform.create(resource)
-            state.record(_left(resource))
         case Update(resource, live):
-            state.intend(change.address)
             platform.update(resource, live)
-            state.record(_left(resource))
         case Delete(live):
-            state.intend(change.address)
             platform.delete(live)
-            state.forget(change.address)
+        case Record() | Forget():
+            pass
+        case _:
+            assert_never(change)
+
+
+def _keep(change: Change, state: StateStore) -> None:
+    match change:
+        case Create(resource) | Update(resource):
+            state.record(_left(resource))
         case Record(applied):
             state.record(applied)
-        case Forget(address):
-            state.forget(address)
+        case Delete() | Forget():
+            state.forget(change.address)
         case _:
             assert_never(change)
 

@@ -13,7 +13,7 @@ from anabranch.model.dataset import DatasetSpec
 from anabranch.model.pipeline import Param, Pipeline, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -57,13 +57,15 @@ os._exit(code)  # a library's leftover thread must not keep a finished step aliv
 '''
 
 
-def payload(code: Iterable[tuple[str, bytes, bool]]) -> bytes:
+def payload(code: Iterable[tuple[str, bytes, bool]], boot: Mapping[str, bytes]) -> bytes:
     """Return a zip that `python payload.pyz step ...` runs.
 
     Args:
         code: the project's files: name, content, and whether it may be executed.
+        boot: files that it has besides, by name.
     """
     entries = {"__main__.py": (MAIN.encode(), False)}
+    entries |= {name: (content, False) for name, content in boot.items()}
     entries |= {f"runtime/{name}": (content, False) for name, content in _runtime()}
     entries |= {f"project/{name}": (content, executable) for name, content, executable in code}
     made = io.BytesIO()

@@ -58,14 +58,18 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
     gone = [address for address in {*applied, *live} if address not in wanted and address not in stay]
     depends = {address: applied[address].depends if address in applied else () for address in gone}
     inner = {address: tuple(each for each in names if each in depends) for address, names in depends.items()}
+    users: dict[Address, list[Address]] = {address: [] for address in gone}
+    for address, names in sorted(inner.items()):
+        for each in names:
+            users[each].append(address)
     for address in reversed(sorted_by(inner)):
-        there = live.get(address)
+        there, needing = live.get(address), tuple(users[address])
         if there is None:
-            changes.append(Forget(address, "it is gone, and nothing wants it any more"))
+            changes.append(Forget(address, "it is gone, and nothing wants it any more", needing))
         elif there.owner == owner:
-            changes.append(Delete(there, "nothing in the project wants it any more"))
+            changes.append(Delete(there, "nothing in the project wants it any more", needing))
         else:
-            changes.append(Forget(address, "somebody else took it over, so it is left alone"))
+            changes.append(Forget(address, "somebody else took it over, so it is left alone", needing))
     return Plan(owner.environment, owner.namespace, serial, tuple(changes), unchanged)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from anabranch.frontends.shape import AirflowShape, EnvironmentShape
-from anabranch.model.environment import Airflow, Environment
+from anabranch.frontends.shape import AirflowShape, AwsShape, EnvironmentShape
+from anabranch.model.environment import Airflow, Aws, Environment
 from anabranch.model.errors import Diagnostic
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anabranch.frontends.yamlfile import Document
+    from anabranch.model.environment import Orchestrator
     from anabranch.model.place import Place
 
 BASE = "base"
@@ -71,26 +72,69 @@ def _problems(name: str, shape: EnvironmentShape, place: Place) -> list[Diagnost
     def add(code: str, message: str, hint: str) -> None:
         found.append(Diagnostic(code, f"environment `{name}` {message}", hint, place))
 
-    airflow = shape.airflow
-    if airflow is None:
-        add("no-orchestrator", "has nothing that runs its pipelines", "say it: airflow: {dags: ...}")
-        return found
-    if not airflow.dags:
-        add("no-dags", "has no folder for DAG files", "airflow: {dags: /opt/airflow/dags}")
-    for key, text in (("token", airflow.token), ("password", airflow.password)):
-        if text and not SECRET.match(text):  # what stands there may be the secret itself
-            add("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
-    if bool(airflow.user) != bool(airflow.password):
-        add("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")
-    for code, message, hint in _places(shape, airflow):
-        add(code, message, hint)
+    for each in _orchestrator(shape):
+        add(*each)
     return found
 
 
-def _places(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[str, str, str]]:
+def _orchestrator(shape: EnvironmentShape) -> Iterator[tuple[str, str, str]]:
+    match shape.airflow, shape.aws:
+        case None, None:
+            hint = "say it: airflow: {dags: ...}, or aws: {account: ..., region: ...}"
+            yield ("no-orchestrator", "has nothing that runs its pipelines", hint)
+        case AirflowShape() as airflow, None:
+            yield from _airflow(shape, airflow)
+        case None, AwsShape() as aws:
+            yield from _aws(shape, aws)
+        case _:
+            yield ("two-orchestrators", "has both an airflow and an aws", "make two environments of it")
+
+
+def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[str, str, str]]:
+    if not airflow.dags:
+        yield ("no-dags", "has no folder for DAG files", "airflow: {dags: /opt/airflow/dags}")
+    for key, text in (("token", airflow.token), ("password", airflow.password)):
+        if text and not SECRET.match(text):  # what stands there may be the secret itself
+            yield ("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
+    if bool(airflow.user) != bool(airflow.password):
+        yield ("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")
+    yield from _places(shape, (airflow.dags, "airflow.dags"))
+
+
+def _aws(shape: EnvironmentShape, aws: AwsShape) -> Iterator[tuple[str, str, str]]:
+    if not re.fullmatch(r"\d{12}", aws.account):
+        yield (
+            "bad-account",
+            "has no AWS account of twelve digits",
+            'aws: {account: "123456789012", region: eu-west-1}',
+        )
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", aws.region):
+        yield ("bad-region", f"has `{aws.region}` as its AWS region", "name one, such as eu-west-1")
+    if not re.fullmatch(r"python3\.1[1-9]", aws.runtime):
+        yield ("bad-runtime", f"has the runtime {aws.runtime}", "name one of Lambda's, of Python 3.11 or newer")
+    for word, given, least, most in (
+        ("memory", aws.memory, *LAMBDA_MEMORY),
+        ("scratch", aws.scratch, *LAMBDA_SCRATCH),
+    ):
+        if not least <= given <= most:
+            yield (f"bad-{word}", f"has {given} MB of {word}", f"a function has {least} to {most}")
+    if not shape.storage.startswith("s3://"):
+        yield ("bad-place", "has no storage in S3, which functions read and write", "storage: s3://bucket/prefix")
+    if shape.artifacts and not shape.artifacts.startswith("s3://"):
+        yield ("bad-place", f"has artifacts at {shape.artifacts}", "artifacts: s3://bucket/prefix")
+    yield from _places(shape)
+
+
+LAMBDA_MEMORY = (128, 10_240)
+"""MB that a function may have. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+LAMBDA_SCRATCH = (512, 10_240)
+"""MB of /tmp that a function may have. Source: as above."""
+
+
+def _places(shape: EnvironmentShape, *more: tuple[str, str]) -> Iterator[tuple[str, str, str]]:
     if shape.state and not shape.state.startswith(URLS):
         yield ("bad-state", f"keeps its state at {shape.state}", f"a URL of {', '.join(URLS)}, or nothing")
-    for text, key in ((shape.artifacts, "artifacts"), (airflow.dags, "airflow.dags"), (shape.storage, "storage")):
+    for text, key in ((shape.artifacts, "artifacts"), *more, (shape.storage, "storage")):
         if "://" in text and not text.startswith(URLS):
             yield ("bad-place", f"has {key} at {text}", f"name a folder, or a URL of {', '.join(URLS)}")
 
@@ -99,19 +143,25 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
     def path(text: str) -> str:
         return text.rstrip("/") if "://" in text else str((root / text).resolve())
 
-    airflow = shape.airflow
-    assert airflow is not None  # noqa: S101 - `_problems` has looked
-    where = path(shape.storage) if shape.storage else storage
-    return Environment(
-        name,
-        Airflow(
+    orchestrator: Orchestrator
+    if shape.aws is not None:
+        aws = shape.aws
+        orchestrator = Aws(aws.account, aws.region, aws.runtime, aws.memory, aws.scratch)
+    else:
+        airflow = shape.airflow
+        assert airflow is not None  # noqa: S101 - `_problems` has looked
+        orchestrator = Airflow(
             path(airflow.dags),
             airflow.url.rstrip("/"),
             airflow.python or "python3",
             airflow.token,
             airflow.user,
             airflow.password,
-        ),
+        )
+    where = path(shape.storage) if shape.storage else storage
+    return Environment(
+        name,
+        orchestrator,
         where,
         path(shape.artifacts) if shape.artifacts else f"{where}/_anabranch/artifacts",
         shape.state.rstrip("/"),

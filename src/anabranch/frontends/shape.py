@@ -241,10 +241,21 @@ class AirflowShape(Shape):
     password: str = Field("", description="The user's, as secret://provider/name.")
 
 
+class AwsShape(Shape):
+    """An AWS account: Step Functions start the steps, Lambda runs them."""
+
+    account: str = Field("", description="Its number, of twelve digits, in quotes.")
+    region: str = Field("", description="Where, such as eu-west-1.")
+    runtime: str = Field("python3.12", description="Of the functions: python3.11 or newer.")
+    memory: int = Field(1769, description="Of a function, in MB, where its step does not say.")
+    scratch: int = Field(4096, description="Of a function's disk, in MB: packages are unpacked there.")
+
+
 class EnvironmentShape(Shape):
     """Where the project is deployed. What the environment `base` says holds for all others that do not say it."""
 
     airflow: AirflowShape | None = None
+    aws: AwsShape | None = None
     storage: str = Field("", description="The root of main's datasets, as the workers see it.")
     artifacts: str = Field("", description="A folder that workers see, for payloads; by default below the storage.")
     state: str = Field("", description="Where apply remembers, s3://bucket/path; by default beside the project.")

@@ -31,8 +31,27 @@ class Airflow:
     password: str = ""
 
 
-Orchestrator: TypeAlias = Airflow
-"""What starts steps in their order; a union, once there are more."""
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """An AWS account: Step Functions start the steps, Lambda runs them.
+
+    Attributes:
+        account: its number, so that what is deployed is known without asking, and never lands in another account.
+        region: where.
+        runtime: of the functions, such as `python3.12`.
+        memory: of a function, in MB, where its step does not say.
+        scratch: of a function, in MB: where it unpacks its packages, and stages what it writes.
+    """
+
+    account: str
+    region: str
+    runtime: str = "python3.12"
+    memory: int = 1769
+    scratch: int = 4096
+
+
+Orchestrator: TypeAlias = Airflow | Aws
+"""What starts steps in their order; a closed union: end each `match` on it with `assert_never`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +79,10 @@ class Environment:
 
 def folders_of(environment: Environment) -> tuple[Path, ...]:
     """Return the folders of an environment that this machine sees: what lies there is no code of the project."""
-    found = (environment.storage, environment.artifacts, environment.orchestrator.dags)
+    orchestrator = environment.orchestrator
+    found = [
+        environment.storage,
+        environment.artifacts,
+        *([orchestrator.dags] if isinstance(orchestrator, Airflow) else []),
+    ]
     return tuple(Path(each) for each in found if "://" not in each)

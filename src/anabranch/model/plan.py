@@ -41,10 +41,11 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Nothing wants it any more."""
+    """Nothing wants it any more. `after` are those that are deleted before it."""
 
     live: Live
     why: str
+    after: tuple[Address, ...] = ()
 
     @property
     def address(self) -> Address:
@@ -67,10 +68,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """It is gone, and nothing wants it: the state forgets it, nothing is called."""
+    """It is gone, and nothing wants it: the state forgets it, nothing is called. `after` is as of `Delete`."""
 
     address: Address
     why: str
+    after: tuple[Address, ...] = ()
 
 
 Change: TypeAlias = Create | Update | Delete | Record | Forget

@@ -50,8 +50,8 @@ def python_for(requirements: Sequence[str], cache: Path, extra: Sequence[str] = 
     Raises:
         StepError: `bad-requirement`; `requirements-not-installable`, with the installer's last lines.
     """
-    named = {_package(each) for each in requirements}
-    wanted = sorted({each.strip() for each in (*requirements, *(e for e in extra if _package(e) not in named))})
+    named = {package_of(each) for each in requirements}
+    wanted = sorted({each.strip() for each in (*requirements, *(e for e in extra if package_of(e) not in named))})
     here = [platform.python_implementation(), platform.python_version(), platform.machine(), sys.platform]
     key = json.dumps([wanted, here])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:24]
@@ -79,16 +79,16 @@ def resolve(requirements: Sequence[str], cache: Path) -> list[str] | None:
     """
     try:
         for each in requirements:
-            _package(each)
+            package_of(each)
         cache.mkdir(parents=True, exist_ok=True)
-        return _compiled(requirements, cache) if _uv() else _reported(requirements, cache)
+        return _compiled(requirements, cache) if find_uv() else _reported(requirements, cache)
     except (OSError, StepError, ValueError, KeyError):
         return None
 
 
 def _compiled(requirements: Sequence[str], cache: Path) -> list[str] | None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [_uv(), "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", version]
+    command = [find_uv(), "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", version]
     command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "-"]
     told = _asked(command, cache, "\n".join(requirements))
     return None if told is None else sorted(line.strip() for line in told.splitlines() if "==" in line)
@@ -121,7 +121,12 @@ def _complete(folder: Path) -> bool:
     return (folder / _MARKER).exists() and (folder / "bin" / "python").exists()
 
 
-def _package(requirement: str) -> str:
+def package_of(requirement: str) -> str:
+    """Return the normal name of a requirement's package.
+
+    Raises:
+        StepError: `bad-requirement`.
+    """
     if match := _PACKAGE.match(requirement):
         return re.sub(r"[-_.]+", "-", match[1]).lower()
     message = f"`{requirement}` is not a requirement"
@@ -134,7 +139,7 @@ def _make(folder: Path, wanted: Sequence[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     sys.stderr.write(f"installing {', '.join(wanted)}\n")
     sys.stderr.flush()
-    python, uv = folder / "bin" / "python", _uv()
+    python, uv = folder / "bin" / "python", find_uv()
     if uv:
         commands = [
             [uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)],
@@ -174,7 +179,8 @@ def _not_installable(wanted: Sequence[str], output: str) -> StepError:
     return StepError(message, code="requirements-not-installable", hint=hint)
 
 
-def _uv() -> str:
+def find_uv() -> str:
+    """Return the path of uv, on PATH or beside our interpreter; empty where there is none."""
     beside = Path(sys.executable).with_name("uv")
     return shutil.which("uv") or (str(beside) if beside.exists() else "")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from anabranch.model import codec
+from anabranch.model.failures import killed, timed_out, unanswered
 from anabranch.model.run import (
     AttemptFailed,
     Event,
@@ -325,15 +326,10 @@ class Runner:
 
 def _death(code: int, why: str, task: Task) -> Failure:
     if why == "timeout":
-        message = f"took longer than its timeout of {task.step.timeout:g} s"
-        return Failure(
-            "timeout", message, "raise the timeout, or find out in the log what it waits for", code="timeout"
-        )
+        return timed_out(task.step.timeout or 0.0)
     if code < 0:
-        name = signal.Signals(-code).name
-        hint = "the system may have run out of memory: see the kernel's log" if name == "SIGKILL" else "see the log"
-        return Failure("killed", f"was killed by {name}", hint, code="killed")
-    return Failure("killed", f"its process ended with exit code {code} without an answer", "see the log", code="killed")
+        return killed(-code)
+    return unanswered(f"its process ended with exit code {code} without an answer", "see the log")
 
 
 def file_name(step: StepId) -> str:

@@ -16,7 +16,6 @@ from anabranch.platforms.airflow.names import task_id, variable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Param, Pipeline, Step, StepId
 
 MARK = "# anabranch: "
@@ -115,27 +114,30 @@ class Files:
     Attributes:
         payload: the path of the payload that runs its steps.
         definition: the path of the pipeline's definition.
+        python: the interpreter of the workers.
+        storage: the root of the namespace's datasets.
         reused: the paths of other payloads, by the step that they run.
         protected: storage that Python steps must not write to.
     """
 
     payload: str
     definition: str
+    python: str
+    storage: str
     reused: Mapping[StepId, str] = field(default_factory=dict)
     protected: str = ""
 
 
-def dag_file(pipeline: Pipeline, environment: Environment, owner: Owner, dag: str, files: Files) -> str:
+def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
     """Return the DAG file of a pipeline.
 
     Args:
         pipeline: valid, and nothing of it is refused by `cells`.
-        environment: where it is deployed.
         owner: whose it is.
         dag: the DAG's id.
         files: what it names.
     """
-    assets = _assets(pipeline, environment) if owner.namespace == "main" else {}  # a branch's data is nobody's event
+    assets = _assets(pipeline, files.storage) if owner.namespace == "main" else {}  # a branch's data is nobody's event
     groups = sorted({step.id.rpartition("/")[0] for step in pipeline.steps if "/" in step.id})
     names = [name for name, used in (("Asset", assets), ("Param", pipeline.params), ("TaskGroup", groups)) if used]
     timed = isinstance(pipeline.trigger, Schedule)
@@ -146,10 +148,10 @@ def dag_file(pipeline: Pipeline, environment: Environment, owner: Owner, dag: st
         title=_docstring(f"{pipeline.name}: {pipeline.description}" if pipeline.description else pipeline.name),
         names="".join(f", {name}" for name in names),
         imports=imports,
-        python=_text(environment.orchestrator.python),
+        python=_text(files.python),
         payload=_text(files.payload),
         definition=_text(files.definition),
-        storage=_text(environment.storage),
+        storage=_text(files.storage),
         namespace=_text(owner.namespace),
         protected=_text(files.protected),
         fetched='-c "$FETCH" ' if _is_far(files) else "",
@@ -209,12 +211,12 @@ def _docstring(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
 
-def _assets(pipeline: Pipeline, environment: Environment) -> dict[str, str]:
+def _assets(pipeline: Pipeline, storage: str) -> dict[str, str]:
     """Return the URI of each dataset that a step writes or reads.
 
     It is the asset's name, too: Airflow refuses tasks whose asset shares its name with another, of whatever project.
     """
-    root = environment.storage if "://" in environment.storage else f"file://{environment.storage}"
+    root = storage if "://" in storage else f"file://{storage}"
     return {spec.name: f"{root}/{spec.location}" for spec in pipeline.datasets}
 
 

@@ -12,7 +12,7 @@ from anabranch.platforms.airflow.names import dag_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from anabranch.model.environment import Environment
+    from anabranch.model.environment import Airflow, Environment
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.resource import Owner
     from anabranch.ports import Files
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
-def compile_pipelines(
+def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it is
     pipelines: Mapping[str, tuple[Pipeline, bytes]],
     payload: bytes,
-    environment: Environment,
-    owner: Owner,
-    reused: Mapping[StepId, str] | None = None,
     *,
-    protected: str = "",
+    environment: Environment,
+    airflow: Airflow,
+    owner: Owner,
+    reused: Mapping[StepId, str],
+    root: str,
 ) -> list[Resource]:
     """Return what should be on Airflow.
 
@@ -35,19 +36,21 @@ def compile_pipelines(
         pipelines: each with its definition, by name.
         payload: the project's code; empty where every step runs another's.
         environment: where it is deployed.
+        airflow: its orchestrator.
         owner: whose it is.
         reused: the payloads of another deployment that run some of the steps.
-        protected: storage that Python steps must not write to.
+        root: of the namespace's datasets; where it is not main's, Python steps must not write to main's.
     """
     folder = artifact_folder(owner)
     found = [_artifact(folder, "payload", ".pyz", payload, "the project's code")] if payload else []
     own = f"{environment.artifacts}/{found[0].name}" if found else ""
     needed = tuple(each.address for each in found)
+    protected = "" if root == environment.storage else environment.storage
     for name, (pipeline, definition) in sorted(pipelines.items()):
         told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
-        files = Delivered(own, f"{environment.artifacts}/{told.name}", reused or {}, protected)
-        content = dag_file(pipeline, environment, owner, dag, files).encode()
+        files = Delivered(own, f"{environment.artifacts}/{told.name}", airflow.python, root, reused, protected)
+        content = dag_file(pipeline, owner, dag, files).encode()
         file = f"{owner.project}/{dag}.py"
         found += [told, Resource(Address(f"dag/{dag}"), file, content, (*needed, told.address), note=name)]
     return found

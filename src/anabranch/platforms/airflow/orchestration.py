@@ -1,0 +1,109 @@
+"""Airflow, as one namespace of a project uses it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from anabranch.model.errors import NotFoundError, UsageError
+from anabranch.model.pipeline import Needs
+from anabranch.platforms.airflow import cells
+from anabranch.platforms.airflow.api import AirflowApi
+from anabranch.platforms.airflow.dagfile import owner_of, payload_of
+from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
+from anabranch.platforms.airflow.drive import AirflowRuns
+from anabranch.platforms.airflow.names import dag_id
+from anabranch.platforms.process.secrets import resolve_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anabranch.model.environment import Airflow, Environment
+    from anabranch.model.errors import Diagnostic
+    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.report import Reports
+    from anabranch.model.resource import Owner, Resource
+    from anabranch.ports import Built, Files
+
+
+class AirflowOrchestration:
+    """An Airflow and its two folders."""
+
+    boot: Mapping[str, bytes] = {}
+    interpreter = ""
+
+    def __init__(self, environment: Environment, airflow: Airflow, owner: Owner, dags: Files, artifacts: Files) -> None:
+        """Name it; nothing is asked yet.
+
+        Args:
+            environment: where pipelines are deployed.
+            airflow: its orchestrator.
+            owner: whose deployment it is.
+            dags: the folder of the DAG files.
+            artifacts: where payloads are delivered.
+        """
+        self._environment, self._airflow, self._owner = environment, airflow, owner
+        self._dags, self._artifacts = dags, artifacts
+        self.platform = AirflowFolder(dags, artifacts, owner)
+
+    @cached_property
+    def api(self) -> AirflowApi:
+        """Its REST API.
+
+        Raises:
+            UsageError: `no-url`.
+            StepError: `missing-secret`, `not-installed`.
+        """
+        if not self._airflow.url:
+            message = f"environment `{self._environment.name}` has no address to ask"
+            raise UsageError(message, code="no-url", hint="say it in anabranch.yaml: airflow: {url: http://...}")
+        given = [("token", self._airflow.token), ("password", self._airflow.password)]
+        secrets = resolve_secrets(Needs(secrets=tuple((name, value) for name, value in given if value)))
+        return AirflowApi(self._airflow.url, secrets.get("token", ""), self._airflow.user, secrets.get("password", ""))
+
+    def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """Return what of a pipeline it cannot do."""
+        return cells.refusals(pipeline)
+
+    def resources(
+        self,
+        pipelines: Mapping[str, tuple[Pipeline, bytes]],
+        built: Built,
+        root: str,
+        reused: Mapping[StepId, str],
+    ) -> list[Resource]:
+        """Return what should be there: see `Orchestration.resources`."""
+        return compile_pipelines(
+            pipelines,
+            built.payload,
+            environment=self._environment,
+            airflow=self._airflow,
+            owner=self._owner,
+            reused=reused,
+            root=root,
+        )
+
+    def artifact(self, name: str) -> bytes | None:
+        """Return a file that was delivered."""
+        return self._artifacts.read(f"{artifact_folder(self._owner)}/{name}")
+
+    def dag_file(self, pipeline: Pipeline) -> str | None:
+        """Return the DAG file of a pipeline that is deployed, if there is one of ours."""
+        content = self._dags.read(f"{self._owner.project}/{dag_id(self._owner, pipeline.name)}.py")
+        text = (content or b"").decode(errors="replace")
+        return text if owner_of(text) == self._owner else None
+
+    def jobs(self, pipeline: Pipeline) -> dict[StepId, str]:
+        """Return the payload that runs the steps of a deployed pipeline."""
+        file = self.dag_file(pipeline)
+        return dict.fromkeys(pipeline.step_by_id, payload_of(file)) if file else {}
+
+    def runs(self, pipeline: Pipeline, root: str, reports: Callable[[str], Reports]) -> AirflowRuns:  # noqa: ARG002 - the DAG knows its root
+        """Return the runs of a deployed pipeline: see `Orchestration.runs`."""
+        file = self.dag_file(pipeline)
+        if file is None:
+            where = self._owner.environment
+            message = f"pipeline `{pipeline.name}` is not deployed to {where}"
+            raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {where}")
+        dag = dag_id(self._owner, pipeline.name)
+        return AirflowRuns(self.api, dag, file, pipeline, self._owner.namespace, reports)

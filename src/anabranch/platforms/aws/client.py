@@ -1,0 +1,133 @@
+"""Calls to AWS: each with a time limit and bounded, jittered retries; what it denies or refuses is told as ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.errors import ConflictError, NotFoundError, StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from anabranch.model.environment import Aws
+
+_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    # Standard mode repeats what was throttled or failed on the way, after random, growing delays.
+    # Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    "retries": {"mode": "standard", "total_max_attempts": 6},
+    "max_pool_connections": 16,
+}
+_MISSING = {"ResourceNotFoundException", "NoSuchEntity", "StateMachineDoesNotExist", "ExecutionDoesNotExist", "404"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+_CREDENTIALS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+}
+_BUSY = {"ResourceConflictException", "ConflictException", "ConcurrentModification", "EntityAlreadyExists"}
+
+
+class AwsClient:
+    """One account in one region, with the credentials that AWS's own tools would find."""
+
+    def __init__(self, aws: Aws) -> None:
+        """Name it; nothing is asked yet."""
+        self._aws = aws
+        self._clients: dict[str, Any] = {}
+
+    @cached_property
+    def session(self) -> Any:
+        """The session that makes the clients; tests listen here to what is sent.
+
+        Raises:
+            StepError: `not-installed`.
+        """
+        try:
+            import boto3
+        except ImportError:
+            message, hint = "deploying to AWS needs the package boto3", "pip install 'anabranch[aws]'"
+            raise StepError(message, code="not-installed", hint=hint) from None
+        return boto3.session.Session(region_name=self._aws.region)
+
+    def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make one call and return its answer.
+
+        Raises:
+            NotFoundError: `not-on-aws`.
+            ConflictError: `aws-denied`, `aws-credentials`, `aws-busy`.
+            StepError: `aws-unreachable`, `aws-refused`.
+        """
+        with _told(service, operation):
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
+        return answer
+
+    def pages(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a listing, page by page; raises as `ask`."""
+        with _told(service, operation):
+            for page in self._client(service).get_paginator(operation).paginate(**arguments):
+                yield from page.get(key, ())
+
+    def need_account(self) -> None:
+        """Make sure that the credentials are of the account that is meant.
+
+        Raises:
+            ConflictError: `wrong-account`, and as `ask`.
+        """
+        found = self.ask("sts", "get_caller_identity")["Account"]
+        if found != self._aws.account:
+            message = f"the credentials are of AWS account {found}, and the environment is in {self._aws.account}"
+            raise ConflictError(message, code="wrong-account", hint="take the other credentials: AWS_PROFILE")
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            from botocore.config import Config
+
+            self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
+        return self._clients[service]
+
+
+@contextmanager
+def _told(service: str, operation: str) -> Generator[None]:
+    from botocore import exceptions
+
+    call = f"{service}:{operation}"
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _refused(call, error.response.get("Error", {})) from None
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as error:
+        message = f"AWS was not asked for {call}: {str(error).lower()}"
+        hint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise ConflictError(message, code="aws-credentials", hint=hint) from None
+    except exceptions.ParamValidationError as error:
+        message = f"AWS was not asked for {call}: {' '.join(str(error).split())}"
+        raise StepError(message, code="aws-refused") from None
+    except exceptions.BotoCoreError as error:
+        message = f"AWS does not answer {call}: {str(error).partition(chr(10))[0]}"
+        hint = "look at the network and the region, then run it again: it goes on where it stopped"
+        raise StepError(message, code="aws-unreachable", hint=hint) from None
+
+
+def _refused(call: str, told: dict[str, Any]) -> NotFoundError | ConflictError | StepError:
+    code, said = str(told.get("Code", "")), str(told.get("Message", ""))
+    if code in _MISSING or code.startswith("NoSuch"):
+        return NotFoundError(f"AWS finds nothing for {call}: {said}", code="not-on-aws", hint="anabranch apply")
+    if code in _CREDENTIALS:
+        hint = "log in again, or look at AWS_PROFILE and the region"
+        return ConflictError(f"AWS refuses the credentials ({code}): {said}", code="aws-credentials", hint=hint)
+    if code in _DENIED:
+        hint = f"who applies needs the right to {call}; then run it again: it goes on where it stopped"
+        return ConflictError(f"AWS denies {call}: {said}", code="aws-denied", hint=hint)
+    if code in _BUSY:
+        message = f"AWS is busy with what {call} would change: {said}"
+        return ConflictError(message, code="aws-busy", hint="run it again: it goes on where it stopped")
+    if "Throttl" in code or "TooManyRequests" in code:
+        return StepError(f"AWS throttles {call}: {said}", code="aws-throttled", hint="wait a moment, then run it again")
+    return StepError(f"AWS refuses {call} ({code}): {said}", code="aws-refused", hint="look at what it says")

@@ -1,0 +1,188 @@
+"""Starting, watching, reading, cancelling and retrying runs on Step Functions.
+
+A run is one execution; each retry of it is another, whose name counts on, because AWS's own redrive would run the old
+definition again, and people retry with mended code.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.errors import ConflictError, NotFoundError, StepError
+from anabranch.model.graph import reachable
+from anabranch.platforms import telling
+from anabranch.platforms.aws.deploy import log_group, machine_name
+from anabranch.platforms.aws.told import CANCELLED_BY, Execution, run_of, tasks_of
+from anabranch.platforms.telling import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from anabranch.model.pipeline import Json, Pipeline, StepId
+    from anabranch.model.report import Reports
+    from anabranch.model.resource import Owner
+    from anabranch.model.run import Recorded, RunId
+    from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.names import Arns
+
+RETRY = ".retry"
+"""What the name of an execution has before its count that goes on where another ended."""
+
+INPUT_BYTES = 262_144
+"""Of an execution. Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+TURN = 5.0
+"""Seconds between two looks whether it is a run's turn."""
+
+
+class AwsRuns:
+    """The runs of one deployed pipeline."""
+
+    def __init__(
+        self, client: AwsClient, arns: Arns, owner: Owner, pipeline: Pipeline, reports: Callable[[str], Reports]
+    ) -> None:
+        """Name the pipeline.
+
+        Args:
+            client: of the account.
+            arns: of the account.
+            owner: whose deployment it is.
+            pipeline: as it is deployed.
+            reports: returns what the attempts of a run reported.
+        """
+        self._client, self._arns, self._owner = client, arns, owner
+        self._pipeline, self._reports = pipeline, reports
+        self._name = machine_name(owner, pipeline.name)
+        self._machine = arns.machine(self._name)
+
+    def start(self, run: RunId, params: Mapping[str, str], event: Json) -> None:
+        """Start a run, when no other run of the pipeline is under way.
+
+        Raises:
+            StepError: `input-too-large`, and as `AwsClient.ask`.
+        """
+        self._await_turn()
+        self._execute(run, {"run": run, "params": dict(params), "input": event})
+
+    def events(self, run: str) -> list[Recorded]:
+        """Return what has happened in a run until now."""
+        executions = self._executions(run)
+        return self._events(run, executions)
+
+    def newest(self, limit: int) -> list[list[Recorded]]:
+        """Return the events of the newest runs, the newest first."""
+        names: list[str] = []
+        listed = self._client.pages("stepfunctions", "list_executions", "executions", stateMachineArn=self._machine)
+        for found in listed:
+            run = str(found["name"]).partition(RETRY)[0]
+            if run not in names:
+                if len(names) == limit:
+                    break
+                names.append(run)
+        return [self.events(run) for run in names]
+
+    def log(self, run: str, step: StepId, attempt: int) -> str:
+        """Return what an attempt printed."""
+        group = log_group(self._owner, self._pipeline.name)
+        wanted = f"anabranch {run} {step} {attempt}"
+        try:
+            found = list(
+                self._client.pages(
+                    "logs", "filter_log_events", "events", logGroupName=group, filterPattern=json.dumps(wanted)
+                )
+            )
+            starts = [each for each in found if str(each["message"]).strip() == wanted]
+            if not starts:
+                return ""
+            start = starts[-1]
+            lines = self._client.pages(
+                "logs",
+                "filter_log_events",
+                "events",
+                logGroupName=group,
+                logStreamNames=[start["logStreamName"]],
+                startTime=start["timestamp"],
+            )
+            return "".join(_printed(lines, wanted))
+        except NotFoundError:
+            return ""
+
+    def cancel(self, run: str) -> None:
+        """Stop a run: what waits is never started; a function that runs ends by itself."""
+        execution = self._executions(run)[-1].told
+        if execution["status"] != "RUNNING":
+            raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
+        arn = execution["executionArn"]
+        self._client.ask("stepfunctions", "stop_execution", executionArn=arn, error="Cancelled", cause=CANCELLED_BY)
+
+    def retry(self, run: str, steps: Sequence[StepId]) -> None:
+        """Run steps of a run again, with what is downstream of them, in the newest code."""
+        executions = self._executions(run)
+        tasks = tasks_of(self._pipeline, executions, self._reports(run))
+        again = reachable(self._pipeline.downstream, steps)
+        again |= {step for step, task in tasks.items() if task.state is not TaskState.SUCCEEDED}
+        inside = set(self._pipeline.step_by_id)
+        given = executions[0].given
+        told = {
+            "run": run,
+            "params": given.get("params") or {},
+            "input": given.get("input"),
+            "trigger": given.get("trigger", "manual"),
+            "reused": dict.fromkeys(sorted(inside - again), True),
+            "tried": {step: tasks[step].attempts if step in tasks else 0 for step in sorted(again & inside)},
+        }
+        self._await_turn()
+        self._execute(f"{run}{RETRY}{len(executions)}", told)
+
+    def _execute(self, name: str, given: dict[str, Any]) -> None:
+        text = json.dumps(given, ensure_ascii=False)
+        if len(text.encode()) > INPUT_BYTES:
+            message = f"the run is given {len(text.encode()):,} bytes, and Step Functions takes {INPUT_BYTES:,}"
+            raise StepError(message, code="input-too-large", hint="put it into storage, and give its name")
+        self._client.ask("stepfunctions", "start_execution", stateMachineArn=self._machine, name=name, input=text)
+
+    def _await_turn(self) -> None:
+        """Wait until no run of the pipeline is under way: two runs of it would write the same data."""
+        arguments = {"stateMachineArn": self._machine, "statusFilter": "RUNNING", "maxResults": 1}
+        while self._client.ask("stepfunctions", "list_executions", **arguments)["executions"]:
+            time.sleep(TURN)
+
+    def _executions(self, run: str) -> list[Execution]:
+        """Return the executions of a run, in their order.
+
+        Raises:
+            NotFoundError: `no-run`.
+        """
+        found: list[Execution] = []
+        while True:
+            name = f"{run}{RETRY}{len(found)}" if found else run
+            arn = self._arns.execution(self._name, name)
+            try:
+                told = self._client.ask("stepfunctions", "describe_execution", executionArn=arn)
+            except NotFoundError:
+                break
+            found.append(Execution(told))
+        if not found:
+            raise NotFoundError(f"no run `{run}`", code="no-run", hint="anabranch runs list")
+        return found
+
+    def _events(self, run: str, executions: Sequence[Execution]) -> list[Recorded]:
+        reports = self._reports(run)
+        told = run_of(run, self._pipeline, executions)
+        tasks = tasks_of(self._pipeline, executions, reports)
+        return telling.events(self._pipeline, self._owner.namespace, told, tasks, reports)
+
+
+def _printed(events: Iterator[Mapping[str, Any]], wanted: str) -> Iterator[str]:
+    """Yield what an attempt printed, without what Lambda says around it."""
+    begun = False
+    for event in events:
+        line = str(event["message"]).rstrip("\n")
+        if line.strip() == wanted:
+            begun = True
+        elif begun and line.startswith(("END RequestId", "REPORT RequestId", "anabranch ")):
+            return
+        elif begun and not line.startswith(("START RequestId", "INIT_START")):
+            yield f"{line}\n"

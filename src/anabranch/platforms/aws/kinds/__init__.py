@@ -1,0 +1,1 @@
+"""One file for each kind of resource: how it is read, made, changed and deleted."""

@@ -1,0 +1,84 @@
+"""State machines: the comment in the definition says whose they are."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.errors import NotFoundError
+from anabranch.platforms.aws.kinds.form import form_of, live_of, owner_in, tags_of
+from anabranch.platforms.aws.names import prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from anabranch.model.resource import Live, Owner, Resource
+    from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.names import Arns
+
+
+def machine_form(definition: str, role: str) -> dict[str, Any]:
+    """Return a state machine's form."""
+    return {"definition": definition, "role": role}
+
+
+class Machines:
+    """The state machines of an account."""
+
+    def __init__(self, arns: Arns) -> None:
+        """Name the account."""
+        self._arns = arns
+
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+        """Yield what is there; those whose name could be the owner's are looked into."""
+        prefix = prefix_of(owner)
+        for found in client.pages("stepfunctions", "list_state_machines", "stateMachines"):
+            name = found["name"]
+            if name in names or name.startswith(prefix):
+                with suppress(NotFoundError):  # it may go between the two calls
+                    arn = found["stateMachineArn"]
+                    told = client.ask("stepfunctions", "describe_state_machine", stateMachineArn=arn)
+                    whose = _owner(told["definition"])
+                    if told.get("status") != "DELETING" and (whose == owner or name in names):
+                        yield live_of("machine", name, machine_form(told["definition"], told["roleArn"]), whose)
+
+    def create(self, client: AwsClient, resource: Resource) -> None:
+        """Make a state machine; the same call with the same definition makes no second one."""
+        form = form_of(resource)
+        owner = _owner(form["definition"])
+        tags = [{"key": key, "value": value} for key, value in (tags_of(owner) if owner else {}).items()]
+        client.ask(
+            "stepfunctions",
+            "create_state_machine",
+            name=resource.name,
+            definition=form["definition"],
+            roleArn=form["role"],
+            tags=tags,
+        )
+
+    def update(self, client: AwsClient, resource: Resource) -> None:
+        """Change a state machine; runs that have begun go on with the definition they began with."""
+        form = form_of(resource)
+        arn = self._arns.machine(resource.name)
+        client.ask(
+            "stepfunctions",
+            "update_state_machine",
+            stateMachineArn=arn,
+            definition=form["definition"],
+            roleArn=form["role"],
+        )
+
+    def delete(self, client: AwsClient, live: Live) -> None:
+        """Delete a state machine, once its runs have ended."""
+        with suppress(NotFoundError):
+            arn = self._arns.machine(live.name)
+            client.ask("stepfunctions", "delete_state_machine", stateMachineArn=arn)
+
+
+def _owner(definition: str) -> Owner | None:
+    try:
+        told: Any = json.loads(definition)
+    except ValueError:
+        return None
+    return owner_in(str(told.get("Comment", ""))) if isinstance(told, dict) else None

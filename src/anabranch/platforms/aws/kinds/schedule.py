@@ -1,0 +1,78 @@
+"""Schedules of EventBridge Scheduler: the description says whose they are."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.errors import NotFoundError
+from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
+from anabranch.platforms.aws.names import prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from anabranch.model.resource import Live, Owner, Resource
+    from anabranch.platforms.aws.client import AwsClient
+
+
+def schedule_form(owner: Owner, expression: str, timezone: str, machine: str, role: str) -> dict[str, Any]:
+    """Return a schedule's form."""
+    return {
+        "expression": expression,
+        "timezone": timezone,
+        "target": machine,
+        "role": role,
+        "input": '{"trigger":"schedule"}',
+        "description": mark_of(owner),
+    }
+
+
+class Schedules:
+    """The schedules of an account, in its default group."""
+
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+        """Yield what is there; those whose name could be the owner's are looked into."""
+        prefix = prefix_of(owner)
+        for found in client.pages("scheduler", "list_schedules", "Schedules", GroupName="default"):
+            name = found["Name"]
+            if name in names or name.startswith(prefix):
+                with suppress(NotFoundError):  # it may go between the two calls
+                    told = client.ask("scheduler", "get_schedule", Name=name)
+                    whose = owner_in(told.get("Description", ""))
+                    if whose == owner or name in names:
+                        form = {
+                            "expression": told["ScheduleExpression"],
+                            "timezone": told.get("ScheduleExpressionTimezone", "UTC"),
+                            "target": told["Target"]["Arn"],
+                            "role": told["Target"]["RoleArn"],
+                            "input": told["Target"].get("Input", ""),
+                            "description": told.get("Description", ""),
+                        }
+                        yield live_of("schedule", name, form, whose)
+
+    def create(self, client: AwsClient, resource: Resource) -> None:
+        """Make a schedule."""
+        client.ask("scheduler", "create_schedule", **_settings(resource), State="ENABLED")
+
+    def update(self, client: AwsClient, resource: Resource) -> None:
+        """Change a schedule; one that somebody has switched off stays so."""
+        state = client.ask("scheduler", "get_schedule", Name=resource.name)["State"]
+        client.ask("scheduler", "update_schedule", **_settings(resource), State=state)
+
+    def delete(self, client: AwsClient, live: Live) -> None:
+        """Delete a schedule."""
+        with suppress(NotFoundError):
+            client.ask("scheduler", "delete_schedule", Name=live.name)
+
+
+def _settings(resource: Resource) -> dict[str, Any]:
+    form = form_of(resource)
+    return {
+        "Name": resource.name,
+        "ScheduleExpression": form["expression"],
+        "ScheduleExpressionTimezone": form["timezone"],
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Description": form["description"],
+        "Target": {"Arn": form["target"], "RoleArn": form["role"], "Input": form["input"]},
+    }

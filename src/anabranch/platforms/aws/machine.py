@@ -1,0 +1,287 @@
+"""A pipeline as state machines, in JSONata: each step is three states, and nothing that happens in it ends the others.
+
+What flows from state to state is the set of steps that did not end well; so a failure skips only what depends on it,
+and the machine fails when all has been done that can be. All else about a run is in variables. Where the definition
+or the history of one machine would pass its limit, parts of it become machines of their own, which it starts.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from anabranch.platforms.aws.names import state_of
+from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anabranch.model.pipeline import Param, Pipeline, Step, StepId
+    from anabranch.platforms.aws.weave import Weave
+
+States: TypeAlias = dict[str, Any]
+
+CAUSE, CAUSES = 300, 32_000
+"""Characters of why one step failed, and of all together. AWS takes 32,768.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+"""
+LARGEST = 400
+"""Steps of one machine: with three states each they stay far below 1 MB of definition and 25,000 events of history.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
+DEFINITION = 1_048_576
+"""Bytes of a definition. Source: as above."""
+
+FUNCTION_SECONDS = 900
+"""Seconds that a function may run. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+SLACK = 30
+"""Seconds beyond a step's own limit that its function gets, to tell that it was over."""
+
+BEGIN, END, FAILED, SUCCEEDED = "(begin)", "(end)", "(failed)", "(succeeded)"
+"""States that are no step's: no step's name has brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What machines call, and what they tell it.
+
+    Attributes:
+        functions: of each step, in full.
+        definition: where the pipeline's definition lies.
+        storage: the root of the namespace's datasets.
+        namespace: main, or a branch.
+        protected: storage that Python steps must not write to; empty for main.
+        policy: the session policy that narrows each call; empty for main.
+    """
+
+    functions: Mapping[StepId, str]
+    definition: str
+    storage: str
+    namespace: str
+    protected: str = ""
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One state machine. `part` counts those of one pipeline, 0 being the one that is started."""
+
+    part: int
+    definition: str
+    inner: tuple[int, ...]
+
+
+class Compiler:
+    """Makes the state machines of one pipeline."""
+
+    def __init__(self, pipeline: Pipeline, target: Target, arn: Callable[[int], str], mark: str) -> None:
+        """Name them.
+
+        Args:
+            pipeline: valid, and nothing of it is refused by `cells`.
+            target: what it calls.
+            arn: returns the full name of a part's machine.
+            mark: says whose they are.
+        """
+        self._pipeline, self._target, self._arn, self._mark = pipeline, target, arn, mark
+        self.machines: list[Machine] = []
+
+    def compile(self, woven: Weave) -> list[Machine]:
+        """Return the machines: first the one that is started, then those that it starts."""
+        self.machines = []
+        self._next = 1
+        self._machine(0, woven)
+        return sorted(self.machines, key=lambda machine: machine.part)
+
+    def _machine(self, part: int, woven: Weave) -> None:
+        apart = split(woven, LARGEST)
+        inner: list[int] = []
+        states: States = {}
+        begin = self._begin(part)
+        states[BEGIN] = begin
+        begin["Next"] = self._states(apart, states, END, inner)
+        states |= _ends(part)
+        told = {
+            "Comment": f"{_comment(self._pipeline, part)} ({self._mark})",
+            "QueryLanguage": "JSONata",
+            "StartAt": BEGIN,
+        }
+        text = json.dumps({**told, "States": states}, separators=(",", ":"), ensure_ascii=False)
+        self.machines.append(Machine(part, text, tuple(inner)))
+
+    def _begin(self, part: int) -> States:
+        """Return the state that keeps what was given, with what a run that nobody started by hand lacks."""
+        target = self._target
+        asked = "$states.context.Execution.Input"
+        given = {
+            "run": f"{{% $exists({asked}.run) ? {asked}.run : $states.context.Execution.Name %}}",
+            "params": f"{{% $merge([{_json(_defaults(self._pipeline.params))}, {asked}.params]) %}}",
+            "input": f"{{% $exists({asked}.input) ? {asked}.input : null %}}",
+            "storage": target.storage,
+            "namespace": target.namespace,
+            "definition": target.definition,
+            "protected": target.protected,
+            "policy": target.policy,
+        }
+        kept = {
+            "given": given,
+            "reused": f"{{% $exists({asked}.reused) ? {asked}.reused : {{}} %}}",
+            "tried": f"{{% $exists({asked}.tried) ? {asked}.tried : {{}} %}}",
+        }
+        bad = "{}" if part == 0 else f"{asked}.bad"
+        return {"Type": "Pass", "Assign": kept, "Output": {"bad": f"{{% {bad} %}}"}}
+
+    def _states(self, woven: Weave, states: States, then: str, inner: list[int]) -> str:
+        """Add the states of a part to others; return the first of them."""
+        match woven:
+            case Series(parts):
+                for each in reversed(parts):
+                    then = self._states(each, states, then, inner)
+                return then
+            case Beside(parts):
+                name = _label(woven)
+                branches = []
+                for each in parts:
+                    own: States = {}
+                    branches.append({"StartAt": self._states(each, own, "", inner), "States": own})
+                states[name] = {"Type": "Parallel", "Branches": branches, "Next": f"{name} end"}
+                merged = "{% $merge($states.input.bad) %}"
+                states[f"{name} end"] = _then({"Type": "Pass", "Output": {"bad": merged}}, then)
+                return name
+            case Apart(apart):
+                return self._start(apart, states, then, inner)
+            case step_id:
+                return self._step(self._pipeline.step_by_id[step_id], states, then)
+
+    def _start(self, apart: Weave, states: States, then: str, inner: list[int]) -> str:
+        """Add a state that starts a machine of its own, and takes what did not end well from it."""
+        part = self._next
+        self._next += 1
+        inner.append(part)
+        self._machine(part, apart)
+        name = f"(part {part})"
+        execution = "$states.context.Execution"
+        states[name] = _then(
+            {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::states:startExecution.sync:2",
+                "Arguments": {
+                    "StateMachineArn": self._arn(part),
+                    "Name": f"{{% {execution}.Name & '.part{part}' %}}",
+                    "Input": {
+                        **{each: f"{{% $given.{each} %}}" for each in ("run", "params", "input")},
+                        "reused": "{% $reused %}",
+                        "tried": "{% $tried %}",
+                        "bad": "{% $states.input.bad %}",
+                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": f"{{% {execution}.Id %}}",
+                    },
+                },
+                "Output": {"bad": "{% $states.result.Output.bad %}"},
+            },
+            then,
+        )
+        return name
+
+    def _step(self, step: Step, states: States, then: str) -> str:
+        name = state_of(step.id)
+        text = _json(step.id)
+        bad = f"$merge([$states.input.bad, {{{text}: ''}}])"  # no cause: it was skipped, or has reported
+        blocked = " or ".join(
+            f"$exists($lookup($states.input.bad, {_json(each)}))" for each in self._pipeline.upstream[step.id]
+        )
+        after: States = {"Next": then} if then else {}
+        choices = [{"Condition": f"{{% $exists($lookup($reused, {text})) %}}", "Next": f"{name}: reused"}]
+        if blocked:
+            choices.append({"Condition": f"{{% {blocked} %}}", "Next": f"{name}: skip"})
+        states[f"{name}: ready?"] = {"Type": "Choice", "Choices": choices, "Default": name}
+        states[f"{name}: reused"] = _then({"Type": "Pass"}, then)
+        if blocked:
+            states[f"{name}: skip"] = _then({"Type": "Pass", "Output": {"bad": f"{{% {bad} %}}"}}, then)
+        cause = f"$substring($states.errorOutput.Error & ': ' & $states.errorOutput.Cause, 0, {CAUSE})"
+        failed = f"{{% $merge([$states.input.bad, {{{text}: {cause}}}]) %}}"
+        caught = {"ErrorEquals": ["States.ALL"], "Output": {"bad": failed}, "Next": f"{name}: failed"}
+        states[f"{name}: failed"] = _then({"Type": "Pass"}, then)
+        tried = f"($exists($lookup($tried, {text})) ? $lookup($tried, {text}) : 0)"
+        states[name] = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Arguments": {
+                "FunctionName": self._target.functions[step.id],
+                "Payload": {
+                    "step": step.id,
+                    "attempt": f"{{% $states.context.State.RetryCount + 1 + {tried} %}}",
+                    "timeout": step.timeout,
+                    "given": "{% $given %}",
+                },
+            },
+            "TimeoutSeconds": seconds_of(step) + SLACK,
+            **({"Retry": _retry(step)} if step.retry.attempts > 1 else {}),
+            "Catch": [caught],
+            # What broke a contract says so and does not fail: another attempt would break it again.
+            "Output": {"bad": f"{{% $states.result.Payload.ok ? $states.input.bad : {bad} %}}"},
+            **(after or {"End": True}),
+        }
+        return f"{name}: ready?"
+
+
+def seconds_of(step: Step) -> int:
+    """Return how long a step's function may run, without what it needs to tell that time is over."""
+    most = FUNCTION_SECONDS - SLACK
+    return most if step.timeout is None else max(1, min(most, math.ceil(step.timeout)))
+
+
+def _retry(step: Step) -> list[dict[str, Any]]:
+    """Return how a step is tried again. Step Functions counts whole seconds, and at least one."""
+    retry = step.retry
+    delay = max(1, math.ceil(retry.delay))
+    told: dict[str, Any] = {
+        "ErrorEquals": ["States.ALL"],
+        "MaxAttempts": retry.attempts - 1,
+        "IntervalSeconds": delay,
+        "BackoffRate": max(1.0, retry.backoff),
+        "MaxDelaySeconds": max(delay + 1, math.ceil(retry.max_delay)),
+    }
+    return [told | ({"JitterStrategy": "FULL"} if retry.jitter >= 1 else {})]
+
+
+def _ends(part: int) -> States:
+    if part:  # an inner machine tells the outer one what did not end well
+        return {END: {"Type": "Succeed"}}
+    causes = "$sift($states.input.bad, function($cause) { $cause != '' })"
+    failed = f"{{% $substring($string({causes}), 0, {CAUSES}) %}}"
+    return {
+        END: {
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $count($keys($states.input.bad)) > 0 %}", "Next": FAILED}],
+            "Default": SUCCEEDED,
+        },
+        FAILED: {"Type": "Fail", "Error": "StepsFailed", "Cause": failed},
+        SUCCEEDED: {"Type": "Succeed"},
+    }
+
+
+def _then(state: States, then: str) -> States:
+    return {**state, **({"Next": then} if then else {"End": True})}
+
+
+def _label(woven: Beside) -> str:
+    """Return what tells one parallel state from another: the first step in it."""
+    return f"({state_of(steps_of(woven)[0])} and more)"
+
+
+def _defaults(params: Sequence[Param]) -> dict[str, str]:
+    return {param.name: param.default for param in params if param.default is not None}
+
+
+def _comment(pipeline: Pipeline, part: int) -> str:
+    return f"{pipeline.name}, part {part}" if part else pipeline.description or pipeline.name
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,87 @@
+"""AWS, as one namespace of a project uses it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from anabranch.model.errors import NotFoundError
+from anabranch.platforms.aws import cells
+from anabranch.platforms.aws.account import AwsAccount
+from anabranch.platforms.aws.client import AwsClient
+from anabranch.platforms.aws.deploy import Deploying, artifact_folder, function_name, machine_name
+from anabranch.platforms.aws.drive import AwsRuns
+from anabranch.platforms.aws.names import Arns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anabranch.model.access import Access
+    from anabranch.model.environment import Aws, Environment
+    from anabranch.model.errors import Diagnostic
+    from anabranch.model.pipeline import Pipeline, Step, StepId
+    from anabranch.model.report import Reports
+    from anabranch.model.resource import Owner, Resource
+    from anabranch.ports import Built
+
+
+class AwsOrchestration:
+    """An account in one region."""
+
+    def __init__(
+        self, environment: Environment, aws: Aws, owner: Owner, access: Callable[[Step, Pipeline], Access]
+    ) -> None:
+        """Name it; nothing is asked yet.
+
+        Args:
+            environment: where pipelines are deployed.
+            aws: its orchestrator.
+            owner: whose deployment it is.
+            access: returns what a step may touch in storage.
+        """
+        self._environment, self._aws, self._owner, self._access = environment, aws, owner, access
+        self._arns = Arns.of(aws)
+        self.client = AwsClient(aws)
+        self.platform = AwsAccount(self.client, self._arns, environment.artifacts, owner)
+        self.interpreter = aws.runtime.removeprefix("python")
+
+    @property
+    def boot(self) -> dict[str, bytes]:
+        """How Lambda enters a payload."""
+        return {"lambda_function.py": resources.files("anabranch.platforms.aws").joinpath("boot.py").read_bytes()}
+
+    def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """Return what of a pipeline it cannot do."""
+        return cells.refusals(pipeline)
+
+    def resources(
+        self,
+        pipelines: Mapping[str, tuple[Pipeline, bytes]],
+        built: Built,
+        root: str,
+        reused: Mapping[StepId, str],
+    ) -> list[Resource]:
+        """Return what should be there: see `Orchestration.resources`."""
+        deploying = Deploying(self._environment, self._aws, self._owner, built, root.rstrip("/"), reused, self._access)
+        return deploying.resources(pipelines)
+
+    def artifact(self, name: str) -> bytes | None:
+        """Return a file that was delivered."""
+        return self.platform.artifacts.read(self.client, f"{artifact_folder(self._owner)}/{name}")
+
+    def jobs(self, pipeline: Pipeline) -> dict[StepId, str]:
+        """Return the functions that run the steps of a deployed pipeline."""
+        return {
+            step: self._arns.function(function_name(self._owner, pipeline.name, step)) for step in pipeline.step_by_id
+        }
+
+    def runs(self, pipeline: Pipeline, root: str, reports: Callable[[str], Reports]) -> AwsRuns:  # noqa: ARG002 - it is told in each call
+        """Return the runs of a deployed pipeline: see `Orchestration.runs`."""
+        arn = self._arns.machine(machine_name(self._owner, pipeline.name))
+        try:
+            self.client.ask("stepfunctions", "describe_state_machine", stateMachineArn=arn)
+        except NotFoundError:
+            where = self._owner.environment
+            message = f"pipeline `{pipeline.name}` is not deployed to {where}"
+            raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {where}") from None
+        return AwsRuns(self.client, self._arns, self._owner, pipeline, reports)

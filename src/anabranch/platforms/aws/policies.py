@@ -1,0 +1,131 @@
+"""Least privilege, from the ports: what each role may do, as IAM documents.
+
+A step may read its inputs and write its outputs, in main's storage or in a branch's, and what we keep beside them.
+In a branch, each call is narrowed once more, by a session policy, to the branch's root.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anabranch.model.access import Access
+    from anabranch.platforms.aws.names import Arns
+
+Document: TypeAlias = dict[str, Any]
+"""An IAM policy document."""
+
+READ = ["s3:GetObject"]
+WRITE = ["s3:PutObject", "s3:DeleteObject"]
+
+
+def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
+    """Return a trust policy: a service may take the role, and the role itself may, to narrow itself.
+
+    Args:
+        service: such as `lambda.amazonaws.com`.
+        arns: of the account.
+        itself: the role's own name in full; empty where it never narrows itself.
+    """
+    statements: list[Document] = [
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"},
+    ]
+    if itself:  # a role that does not exist yet cannot be named as a principal
+        only = {"ArnLike": {"aws:PrincipalArn": [itself, arns.sessions(itself)]}}
+        principal = {"AWS": arns.root()}
+        statements.append({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": only})
+    return _document(statements)
+
+
+def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Places, itself: str) -> Document:
+    """Return what a step's function may do.
+
+    Args:
+        access: what it may touch in storage.
+        permissions: IAM actions that the step asks for besides.
+        arns: of the account.
+        places: where its data, its artifacts and its logs lie.
+        itself: its role's own name in full.
+    """
+    bucket, prefix = _split(places.storage)
+    below = f"{prefix}/" if prefix else ""
+    # Without the right to list, S3 says that what is missing is denied: with no prefix asked, it must hold too.
+    # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    listed = {"StringLikeIfExists": {"s3:prefix": [f"{below}{each}" for each in (*access.reads, *access.writes)]}}
+    statements: list[Document] = [
+        _allow(READ, arns.objects(places.storage, *access.reads, *access.writes)),
+        _allow(WRITE, arns.objects(places.storage, *access.writes)),
+        {**_allow(["s3:ListBucket"], [arns.bucket(bucket)]), "Condition": listed},
+        _allow(READ, arns.objects(places.artifacts)),
+        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arns.logs(places.logs)}:*"]),
+        _allow(["sts:AssumeRole"], [itself]),
+    ]
+    if permissions:
+        statements.append(_allow(sorted(permissions), ["*"]))
+    return _document(statements)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a deployment's things lie: data and artifacts as `s3://` URLs, logs as the name of a log group."""
+
+    storage: str
+    artifacts: str
+    logs: str
+
+
+def _split(url: str) -> tuple[str, str]:
+    bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")
+    return f"s3://{bucket}", prefix
+
+
+def for_branch(root: str, arns: Arns) -> str:
+    """Return the session policy of a branch's calls: of all that the role may do, it writes below this root only.
+
+    Args:
+        root: `s3://bucket/.../_branches/NAME/`, as workers see it.
+        arns: of the account.
+
+    Returns:
+        A document as text; the platform takes 2,048 characters.
+    """
+    statements = [
+        _allow(["s3:GetObject", "s3:ListBucket"], ["*"]),
+        _allow(WRITE, arns.objects(root)),
+    ]
+    return json.dumps(_document(statements), separators=(",", ":"))
+
+
+def for_machine(functions: Sequence[str], machines: Sequence[str], arns: Arns) -> Document:
+    """Return what a state machine may do: call its functions, and start its inner machines.
+
+    Source: https://docs.aws.amazon.com/step-functions/latest/dg/stepfunctions-iam.html
+    """
+    statements = [_allow(["lambda:InvokeFunction"], sorted(functions))] if functions else []
+    if machines:
+        inner = [each.replace(":stateMachine:", ":execution:") + ":*" for each in machines]
+        rule = f"arn:{arns.partition}:events:{arns.region}:{arns.account}:rule/"
+        watched = [f"{rule}StepFunctionsGetEventsForStepFunctionsExecutionRule"]
+        statements += [
+            _allow(["states:StartExecution"], sorted(machines)),
+            _allow(["states:DescribeExecution", "states:StopExecution"], sorted(inner)),
+            _allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], watched),
+        ]
+    return _document(statements)
+
+
+def for_schedule(machine: str) -> Document:
+    """Return what a schedule may do: start its pipeline."""
+    return _document([_allow(["states:StartExecution"], [machine])])
+
+
+def _allow(actions: Sequence[str], resources: Sequence[str]) -> Document:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _document(statements: Sequence[Document]) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

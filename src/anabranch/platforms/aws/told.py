@@ -1,0 +1,118 @@
+"""What Step Functions knows of a run, with what its attempts reported, as `telling` takes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from anabranch.model.graph import order
+from anabranch.model.report import outcome_in
+from anabranch.model.run import RunId, RunState
+from anabranch.model.task import Broken, Done
+from anabranch.platforms.telling import RunTold, TaskState, TaskTold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from anabranch.model.pipeline import Pipeline, Step, StepId
+    from anabranch.model.report import Reports
+
+CANCELLED_BY = "cancelled with anabranch"
+"""The cause of an execution that was stopped from here."""
+
+_STATES = {"SUCCEEDED": RunState.SUCCEEDED, "RUNNING": None, "PENDING_REDRIVE": None, "ABORTED": RunState.CANCELLED}
+"""States of an execution; any other is a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a pipeline's state machine: what AWS says of it."""
+
+    told: Mapping[str, Any]
+
+    @property
+    def state(self) -> RunState | None:
+        """How it ended; None while it runs."""
+        return _STATES.get(str(self.told["status"]), RunState.FAILED)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What it was given."""
+        given = json.loads(self.told.get("input") or "{}")
+        return given if isinstance(given, dict) else {}
+
+    @property
+    def causes(self) -> dict[str, str]:
+        """Why steps failed, as far as the state machine knows; cut off when there are too many."""
+        try:
+            told: Any = json.loads(self.told.get("cause") or "{}")
+        except ValueError:
+            return {}
+        return {str(step): str(why) for step, why in told.items()} if isinstance(told, dict) else {}
+
+
+def run_of(run: str, pipeline: Pipeline, executions: Sequence[Execution]) -> RunTold:
+    """Return what is known of a run: its first execution, and those that went on where others ended."""
+    first, last = executions[0], executions[-1]
+    params = first.given.get("params") or {}
+    return RunTold(
+        RunId(run),
+        first.told["startDate"].timestamp(),
+        last.told["stopDate"].timestamp() if last.told.get("stopDate") else None,
+        last.state,
+        tuple((param.name, str(params[param.name])) for param in pipeline.params if param.name in params),
+        first.given.get("input"),
+        str(first.given.get("trigger", "manual")),
+    )
+
+
+def tasks_of(pipeline: Pipeline, executions: Sequence[Execution], reports: Reports) -> dict[StepId, TaskTold]:
+    """Return what is known of each step, from the last execution that had anything to do with it."""
+    last: dict[StepId, Execution] = {}
+    for execution in executions:
+        reused = execution.given.get("reused") or {}
+        last |= {step.id: execution for step in pipeline.steps if step.id not in reused or step.id not in last}
+    found: dict[StepId, TaskTold] = {}
+    for step_id in order(pipeline):
+        upstream = [found[each] for each in pipeline.upstream[step_id] if each in found]
+        found[step_id] = _task(pipeline.step_by_id[step_id], last[step_id], reports, upstream)
+    return found
+
+
+def _task(step: Step, execution: Execution, reports: Reports, upstream: Iterable[TaskTold]) -> TaskTold:
+    over = execution.state is not None
+    before = int((execution.given.get("tried") or {}).get(step.id, 0))
+    attempts = max((attempt for other, attempt in reports if other == step.id), default=0)
+    if attempts <= before:
+        return _unreported(step.id, execution, before, upstream)
+    report = reports[step.id, attempts]
+    began, outcome = float(report["began"]), outcome_in(report)
+    if outcome is None:
+        why = execution.causes.get(step.id, "")
+        failed = over or why
+        return TaskTold(TaskState.FAILED if failed else TaskState.RUNNING, attempts, began, why=why)
+    ended = float(report["ended"])
+    if isinstance(outcome, Done):
+        return TaskTold(TaskState.SUCCEEDED, attempts, began, ended)
+    again = not over and attempts - before < step.retry.attempts and not _is_final(outcome)
+    return TaskTold(TaskState.RETRYING if again else TaskState.FAILED, attempts, began, ended)
+
+
+def _unreported(step: StepId, execution: Execution, before: int, upstream: Iterable[TaskTold]) -> TaskTold:
+    """Return what is known of a step that has said nothing since its execution began."""
+    over = execution.state is not None
+    ended = execution.told["stopDate"].timestamp() if over else None
+    if why := execution.causes.get(step, ""):  # its function failed before it could report
+        return TaskTold(TaskState.FAILED, before + 1, ended, ended, why)
+    blocked = [task for task in upstream if task.state in {TaskState.FAILED, TaskState.SKIPPED}]
+    if blocked and execution.state is not RunState.CANCELLED:
+        at = max((task.ended for task in blocked if task.ended is not None), default=ended)
+        return TaskTold(TaskState.SKIPPED, before, ended=at)
+    # Nothing will start what waited in a run that was stopped.
+    stopped = execution.state is RunState.CANCELLED
+    return TaskTold(TaskState.FAILED if stopped else TaskState.WAITING, before)
+
+
+def _is_final(outcome: Broken) -> bool:
+    return outcome.failure.kind == "contract"

@@ -1,0 +1,97 @@
+"""Packages for machines that install nothing themselves: a zip for each set of requirements, always the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anabranch.model.errors import StepError
+from anabranch.run.envs import find_uv, package_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLATFORM = "x86_64-manylinux_2_28"
+"""What wheels are chosen for."""
+
+OURS = ("msgspec", "obstore", "duckdb", "pyarrow")
+"""What our own code needs beside a step, at the versions that are installed here."""
+
+FRAMES = ("polars",)
+"""What steps get besides that have no requirements of their own."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_LEFT_OUT = frozenset({"__pycache__", "tests"})
+_TOLD = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
+"""What installers write of themselves."""
+
+
+def packages(requirements: Sequence[str], python: str, cache: Path) -> bytes:
+    """Return a zip of what a step needs, with our own code's needs: made once, then kept.
+
+    Args:
+        requirements: the step's, locked; none for a step that takes what our own environment has.
+        python: the version to build for, such as `3.12`.
+        cache: where the zips are kept, by what they were made of.
+
+    Raises:
+        StepError: `requirements-not-installable`, with the installer's last lines; `no-distribution`.
+    """
+    named = {package_of(each) for each in requirements}
+    extra = [name for name in (*OURS, *(() if requirements else FRAMES)) if name not in named]
+    wanted = sorted([*requirements, *(f"{name}=={version(name)}" for name in extra)])
+    key = hashlib.sha256(json.dumps([wanted, python, PLATFORM]).encode()).hexdigest()[:24]
+    made = cache / f"{key}.zip"
+    if not made.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            site = Path(folder) / "site"
+            _install(wanted, python, site)
+            fresh = Path(folder) / "made.zip"
+            _zip(site, fresh)
+            fresh.replace(made)
+    return made.read_bytes()
+
+
+def _install(wanted: Sequence[str], python: str, site: Path) -> None:
+    sys.stderr.write(f"packing {', '.join(wanted)}\n")
+    if uv := find_uv():
+        command = [uv, "pip", "install", "--quiet", "--no-config", "--only-binary", ":all:", "--target", str(site)]
+        command += ["--python-version", python, "--python-platform", PLATFORM, "--", *wanted]
+    else:
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target"]
+        command += [str(site), "--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+        command += [word for tag in ("manylinux_2_28", "manylinux2014") for word in ("--platform", f"{tag}_x86_64")]
+        command += ["--", *wanted]
+    # What the project's own environment says of itself is not true of another machine.
+    ours = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}}
+    done = subprocess.run(command, env=ours, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        shutil.rmtree(site, ignore_errors=True)
+        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
+        message = f"packages cannot be had for Python {python} on {PLATFORM}: {', '.join(wanted)}\n{said}"
+        hint = "each must have a wheel; look at the names, the versions, and the network"
+        raise StepError(message, code="requirements-not-installable", hint=hint)
+
+
+def _zip(site: Path, target: Path) -> None:
+    """Zip a folder: when it was installed says nothing about what is in it."""
+    with zipfile.ZipFile(target, "w") as file:
+        for path in sorted(site.rglob("*")):
+            name = path.relative_to(site)
+            if path.is_dir() or name.name in _TOLD or name.parts[0] == "bin" or _LEFT_OUT & set(name.parts):
+                continue
+            entry = zipfile.ZipInfo(name.as_posix(), _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, wherever it is built
+            entry.external_attr = 0o100644 << 16
+            file.writestr(entry, path.read_bytes(), compresslevel=1)
