@@ -2,6 +2,7 @@
 
 files  --Frontend-->  Pipeline  --check-->  diagnostics
 Pipeline --runner--> Tasks --Workers--> Outcomes --RunStore--> events --Reporter--> screen
+                                                             events --Exporter--> catalogues, traces
 Pipeline --compile--> Resources --plan--> changes --apply--> Platform, StateStore
 in a worker:  Task --Data.begin--> Staging --Engine.run--> outputs --Staging.commit--> published datasets
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from anabranch.model.task import Task
 
 C_contra = TypeVar("C_contra", contravariant=True)
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,4 +458,47 @@ class Reporter(Protocol):
 
     def report(self, recorded: Recorded) -> None:
         """Show one event."""
+        ...
+
+
+class Exporter(Protocol[M]):
+    """Tells another system of one run, from its recorded events alone; `M` is a message as that system has them."""
+
+    @property
+    def noun(self) -> str:
+        """What a message is called."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where messages go, for people."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many messages are delivered at once, all or none."""
+        ...
+
+    def tell(self, recorded: Recorded) -> Sequence[M]:
+        """Return what the next event of the run means there; the same events always give the same messages."""
+        ...
+
+    def abandon(self) -> Sequence[M]:
+        """Return what follows for a run that nobody drives any more."""
+        ...
+
+    def lines(self, messages: Sequence[M]) -> Sequence[str]:
+        """Return messages as text for people and programs, each on one line."""
+        ...
+
+    def send(self, messages: Sequence[M]) -> None:
+        """Deliver one batch.
+
+        Raises:
+            StepError: `export-unreachable`, it may be tried again; `export-refused`, that is of no use.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
         ...

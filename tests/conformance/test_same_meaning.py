@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from tests.conformance.both import Both, Told, in_order, logical
+from tests.platforms.openlineage_spec import demand_valid
 
+from anabranch.app import Project
 from anabranch.model.branch import Role
 from anabranch.model.errors import AnabranchError
+from anabranch.model.run import Run
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -43,6 +47,28 @@ def test_a_step_is_tried_again_and_its_dependants_wait(both: Both) -> None:
     assert there.step_by_id[here.steps[0].step].attempts == 2
     in_order(both.project, here, told_here)
     in_order(both.project, there, told_there)
+
+
+def test_what_others_are_told_of_a_run_is_the_same(both: Both) -> None:
+    (here, _), (there, _) = both.run("partial")
+
+    def lineage(project: Project, run: Run) -> tuple[set[str], list[tuple[str, str]]]:
+        events = [json.loads(line) for line in project.told(project.past(run.id), "openlineage")]
+        for each in events:
+            demand_valid(each)
+        jobs = sorted((each["job"]["name"], each["eventType"]) for each in events)
+        return {each["job"]["namespace"] for each in events}, jobs
+
+    def spans(project: Project, run: Run) -> list[tuple[str, str]]:
+        (line,) = project.told(project.past(run.id), "opentelemetry")
+        found = json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        return sorted((each["name"], each["status"].get("message", "")) for each in found)
+
+    elsewhere = both.project.at("real")
+    mine, theirs = lineage(both.project, here), lineage(elsewhere, there)
+    assert (mine[0], theirs[0]) == ({"conformance"}, {"conformance/real"})
+    assert theirs[1] == mine[1]
+    assert spans(elsewhere, there) == spans(both.project, here)
 
 
 def test_incremental_data_grows_alike(both: Both) -> None:

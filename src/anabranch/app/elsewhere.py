@@ -6,10 +6,11 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from anabranch.app.deploy import Deployment, with_variables
-from anabranch.app.execute import Place, RunResult, execute, result
+from anabranch.app.execute import result
+from anabranch.app.export.past import Past
 from anabranch.app.project import Project
 from anabranch.app.remote import POLL, RemoteRuns
 from anabranch.branch.names import slug
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from anabranch.app.execute import Place, RunResult
     from anabranch.model.branch import Branch
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, StepId
@@ -97,18 +99,36 @@ class Elsewhere(Project):
         store.begin(run, definition, replace(first, code=code))
         store.append(run, [each.event for each in told[1:]])
 
-    def execute(
-        self,
-        plan: RunPlan,
-        place: Place,
-        *,
-        jobs: int | None = None,
-        reporter: Reporter | None = None,
-        wait: float = 0,
+    @property
+    def where(self) -> str:
+        """The environment's name."""
+        return self.environment.name
+
+    def past(self, run: str) -> Past:
+        """Return a run as the platform tells of it; one of a branch, which was driven from here, as it was told then.
+
+        Raises:
+            NotFoundError: `no-run`.
+            UsageError: `ambiguous-run`.
+        """
+        runs, told = self.find(run)
+        try:
+            kept = super().past(told.id)
+        except NotFoundError:  # it goes on, so it is not recorded here yet
+            return Past(told, self.pipeline(told.pipeline), tuple(runs.events(told.id)), self.storage)
+        if told.namespace != MAIN or kept.run.namespace != MAIN:
+            return kept
+        # Main's runs are recorded when somebody looks: only the platform knows when what happened.
+        first, *others = runs.events(told.id)
+        begun = replace(cast("RunStarted", first.event), code=kept.run.code)
+        return replace(kept, events=(replace(first, event=begun), *others))
+
+    def _execute(
+        self, plan: RunPlan, place: Place, *, jobs: int | None, reporter: Reporter | None, wait: float, trace: str
     ) -> RunResult:
         """Run what was planned for a branch on the platform; a control runs here, on the environment's data."""
         if plan.trigger == "control":
-            return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+            return super()._execute(plan, place, jobs=jobs, reporter=reporter, wait=wait, trace=trace)
         plan = plan if plan.code else replace(plan, code=self.code.snapshot())
         steps = tuple(step for step in plan.pipeline.steps if step.id not in plan.reused)
         carved = replace(plan.pipeline, steps=steps)

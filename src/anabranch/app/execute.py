@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anabranch.model.dataset import DatasetSpec
+    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline
     from anabranch.model.run import Recorded, Run
     from anabranch.ports import Reporter, RunStore
@@ -77,6 +78,8 @@ class RunResult:
 
     run: Run
     outputs: Mapping[str, Any]
+    warnings: tuple[Diagnostic, ...] = ()
+    """What went wrong beside the run, such as its export."""
 
     @property
     def ok(self) -> bool:
@@ -84,7 +87,7 @@ class RunResult:
         return self.run.state is RunState.SUCCEEDED
 
 
-def execute(
+def execute(  # noqa: PLR0913 - the options of a run
     plan: RunPlan,
     place: Place,
     code: CodeStore,
@@ -92,8 +95,18 @@ def execute(
     jobs: int | None = None,
     reporter: Reporter | None = None,
     wait: float = 0,
+    trace: str = "",
 ) -> RunResult:
     """Run a plan: workers first, while this process may fork, then the locks, the store and the loop.
+
+    Args:
+        plan: what to do.
+        place: where.
+        code: keeps snapshots of it.
+        jobs: how many steps run at once.
+        reporter: who is told.
+        wait: seconds to wait for another run of the pipeline to end.
+        trace: the id of the run's trace; empty when nobody gets it.
 
     Raises:
         ConflictError: `already-running`.
@@ -118,6 +131,7 @@ def execute(
                 storage=place.storage,
                 protected=place.protected,
                 folder=place.state / "runs" / plan.run,
+                trace=trace,
             ).run()
             run = place.store.run(plan.run)
     finally:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from anabranch.app.branches import Branches
     from anabranch.app.deploy import Deployment
     from anabranch.app.elsewhere import Elsewhere
+    from anabranch.app.export.past import Past
+    from anabranch.app.export.replay import Exported
     from anabranch.app.remote import RemoteRuns
     from anabranch.frontends.project import ProjectFile
     from anabranch.model.branch import Branch
@@ -92,6 +94,11 @@ class Project:
         return self.root / ".anabranch"
 
     @property
+    def where(self) -> str:
+        """The environment that its runs are in; empty for this machine."""
+        return ""
+
+    @property
     def branch_storage(self) -> Path:
         """Below which storage its branches have their roots."""
         return mirror.local(self.file.branch_storage) if self.file.branch_storage else self.storage
@@ -124,8 +131,14 @@ class Project:
     @cached_property
     def code(self) -> CodeStore:
         """Snapshots of the project's code."""
+        return CodeStore(self.root, self.folder / "code", self.no_code)
+
+    @property
+    def no_code(self) -> tuple[Path, ...]:
+        """Files and folders that may lie in the project, and are none of its code."""
         elsewhere = [path for each in self.file.environments.values() for path in folders_of(each)]
-        return CodeStore(self.root, self.folder / "code", [self.storage, self.branch_storage, *elsewhere])
+        told = [Path(each.file) for each in self.file.exports if each.file]
+        return (self.storage, self.branch_storage, *elsewhere, *told)
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """Return a pipeline by name; without a name the only one.
@@ -240,8 +253,55 @@ class Project:
         reporter: Reporter | None = None,
         wait: float = 0,
     ) -> RunResult:
-        """Run what was planned, where the project runs."""
-        return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait)
+        """Run what was planned, where the project runs, and tell those whom it exports to."""
+
+        def act(told: Reporter | None, trace: str) -> RunResult:
+            return self._execute(plan, place, jobs=jobs, reporter=told, wait=wait, trace=trace)
+
+        if not self.file.exports:
+            return act(reporter, "")
+        from anabranch.app.export.live import exported
+
+        return exported(self, plan, place, reporter, act)
+
+    def _execute(
+        self, plan: RunPlan, place: Place, *, jobs: int | None, reporter: Reporter | None, wait: float, trace: str
+    ) -> RunResult:
+        return execute(plan, place, self.code, jobs=jobs, reporter=reporter, wait=wait, trace=trace)
+
+    def past(self, run: str) -> Past:
+        """Return a run with all that was recorded of it.
+
+        Raises:
+            NotFoundError: `no-run`.
+            UsageError: `ambiguous-run`.
+        """
+        from anabranch.app.export.past import Past, storage_of
+
+        told = self.runs.run(self.runs.resolve(run))
+        pipeline = self.runs.definition(told.id)
+        return Past(told, pipeline, tuple(self.runs.events(told.id)), storage_of(self, told))
+
+    def export(self, run: str, to: str | None = None) -> tuple[Exported, ...]:
+        """Tell other systems of a run again, from its record.
+
+        Args:
+            run: an id, a unique prefix, or `last`.
+            to: `openlineage` or `opentelemetry`; all that `anabranch.yaml` names by default.
+
+        Raises:
+            NotFoundError: `no-run`; `no-export`, `anabranch.yaml` names none.
+            StepError: `export-unreachable`, `export-refused`, `missing-secret`.
+        """
+        from anabranch.app.export.replay import replay
+
+        return replay(self, self.past(run), to)
+
+    def told(self, past: Past, kind: str) -> list[str]:
+        """Return what `openlineage` or `opentelemetry` would be told of a run, as lines of JSON."""
+        from anabranch.app.export.replay import lines
+
+        return lines(self, past, kind)
 
     def withdraw(self, branch: Branch) -> None:
         """Delete what was deployed for a branch; on this machine that is nothing."""

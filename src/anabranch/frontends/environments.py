@@ -23,7 +23,8 @@ BASE = "base"
 URLS = ("s3://", "gs://", "az://")
 """Object stores."""
 
-_SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
+SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
+"""A reference to a secret."""
 
 
 def lower_environments(
@@ -93,7 +94,7 @@ def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[s
     if not airflow.dags:
         yield ("no-dags", "has no folder for DAG files", "airflow: {dags: /opt/airflow/dags}")
     for key, text in (("token", airflow.token), ("password", airflow.password)):
-        if text and not _SECRET.match(text):  # what stands there may be the secret itself
+        if text and not SECRET.match(text):  # what stands there may be the secret itself
             yield ("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
     if bool(airflow.user) != bool(airflow.password):
         yield ("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anabranch.frontends.environments import lower_environments
+from anabranch.frontends.export import lower_export
 from anabranch.frontends.registry import lower_datasets, read_registry
 from anabranch.frontends.shape import ProjectShape
 from anabranch.frontends.validate import validate
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
+    from anabranch.model.export import ExportTarget
     from anabranch.model.place import Place
 
 FILE = "anabranch.yaml"
@@ -38,6 +40,7 @@ class ProjectFile:
     datasets: tuple[DatasetSpec, ...] = ()
     environments: dict[str, Environment] = field(default_factory=dict)
     branch_storage: str = ""
+    exports: tuple[ExportTarget, ...] = ()
 
 
 def find_root(path: Path) -> Path:
@@ -81,11 +84,12 @@ def read_project(root: Path) -> ProjectFile:
                 except InvalidProject as error:
                     problems += error.diagnostics
     environments, wrong = lower_environments(shape.environments, document, root, storage)
-    problems += wrong
+    exports, amiss = lower_export(shape.export, document, root)
+    problems += [*wrong, *amiss]
     if problems:
         raise InvalidProject(problems)
     sources = tuple((each, document.place("pipelines", i)) for i, each in enumerate(shape.pipelines))
-    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), environments, beside)
+    return ProjectFile(shape.project, root, sources, storage, tuple(datasets), environments, beside, exports)
 
 
 def _storage(root: Path, given: str, place: Place, problems: list[Diagnostic]) -> str:

@@ -264,6 +264,42 @@ class EnvironmentShape(Shape):
     )
 
 
+Headers = Annotated[
+    dict[str, str], Field(description="Of each request; values are secrets by reference: secret://provider/name.")
+]
+
+
+class OpenLineageShape(Shape):
+    """Where the lineage of runs is told: a file, or a catalogue."""
+
+    url: str = Field("", description="Of a catalogue, such as http://marquez:5000.")
+    file: str = Field("", description="A file that events are appended to, one a line, instead of a catalogue.")
+    token: str = Field("", description="A bearer token of the catalogue, as secret://provider/name.")
+    headers: Headers = Field(default_factory=dict)
+    namespace: str = Field("", description="Of the jobs; by default the project's name.")
+
+
+class OpenTelemetryShape(Shape):
+    """Where traces of runs go. Without either, the variables OTEL_EXPORTER_OTLP_... say where."""
+
+    endpoint: str = Field("", description="Of a receiver of OTLP over HTTP, such as http://localhost:4318.")
+    file: str = Field("", description="A file that traces are appended to, as OTLP in JSON.")
+    headers: Headers = Field(default_factory=dict)
+
+
+def _nothing_more(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class ExportShape(Shape):
+    """Where runs are told of, while they happen."""
+
+    openlineage: OpenLineageShape | None = None
+    opentelemetry: Annotated[
+        OpenTelemetryShape | None, BeforeValidator(_nothing_more, json_schema_input_type=OpenTelemetryShape | None)
+    ] = None
+
+
 class ProjectShape(Shape):
     """`anabranch.yaml`."""
 
@@ -275,3 +311,4 @@ class ProjectShape(Shape):
     storage: str = "data"
     branch_storage: str = Field("", description="Where branches keep their data; by default below the storage.")
     environments: dict[Name, EnvironmentShape] = Field(default_factory=dict)
+    export: ExportShape | None = Field(None, description="Where runs are told of: lineage, traces.")

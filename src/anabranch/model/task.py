@@ -17,6 +17,7 @@ class Task:
 
     `values` has the JSON of each value port, by port. `params` has the run's as text; `declared` says their types.
     `datasets` has those of the step's ports. Python code must not write below `protected`, unless below `storage`.
+    `traceparent` names the attempt's span, as W3C writes it; it is empty when nobody traces the run.
     """
 
     run: RunId
@@ -32,6 +33,7 @@ class Task:
     params: tuple[tuple[str, str], ...] = ()
     values: tuple[tuple[str, Json], ...] = ()
     protected: str = ""
+    traceparent: str = ""
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset of that name; it is one of the step's ports."""

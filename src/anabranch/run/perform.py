@@ -64,7 +64,8 @@ def perform(
     """
     started = time.perf_counter()
     try:
-        variables = {**dict(task.step.needs.env), **secrets(task.step.needs)}
+        traced = {"TRACEPARENT": task.traceparent} if task.traceparent else {}
+        variables = {**traced, **dict(task.step.needs.env), **secrets(task.step.needs)}
         with environment(variables):
             result, reads, writes = _attempt(task, data, engine)
         return Done(time.perf_counter() - started, reads, writes, result.value, result.parts)

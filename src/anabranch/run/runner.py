@@ -30,6 +30,7 @@ from anabranch.model.run import (
     StepSucceeded,
 )
 from anabranch.model.task import Broken, Done, Outcome, Task
+from anabranch.model.tracing import traceparent
 from anabranch.run.plan import task_values
 from anabranch.run.schedule import Schedule
 
@@ -64,6 +65,7 @@ class Runner:
         folder: Path,
         protected: Path | None = None,
         draw: Callable[[], float] = random.random,
+        trace: str = "",
     ) -> None:
         """Prepare the run.
 
@@ -77,11 +79,12 @@ class Runner:
             folder: of the run: logs and scratch files.
             protected: storage that Python code must not write to.
             draw: random numbers in 0 to 1, for the jitter of retries.
+            trace: the id of the run's trace, that steps are told of; empty when nobody gets it.
         """
         self._plan, self._pool, self._store, self._reporter = plan, pool, store, reporter
         self._root, self._storage, self._folder, self._draw = root, storage, folder, draw
         self._protected = str(protected) if protected else ""
-        self._logs = str(folder / "logs")
+        self._logs, self._trace = str(folder / "logs"), trace
         self._schedule = Schedule(plan.pipeline, plan.chosen, plan.reused)
         self._values: dict[StepId, Json] = {step: told.value for step, (_, told) in plan.reused.items()}
         self._attempts: dict[StepId, int] = {}
@@ -185,6 +188,7 @@ class Runner:
             plan.params,
             task_values(step, self._values, plan.input),
             self._protected,
+            traceparent(self._trace, step_id, attempt) if self._trace else "",
         )
 
     def _flush(self) -> None:

@@ -6,18 +6,19 @@ import sys
 from typing import TYPE_CHECKING
 
 from anabranch.cli import shapes
-from anabranch.cli.face import VERSION, Face, write_json, write_lines
+from anabranch.cli.face import VERSION, Face, root_of, write_json, write_lines
 from anabranch.cli.human import plural, size
 from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headline, troubles
 from anabranch.cli.table import Cell, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from anabranch.app import Project, RunResult
     from anabranch.app.remote import RemoteRuns
     from anabranch.cli.terminal import Terminal
+    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline
     from anabranch.model.run import PortStats, Recorded, Run, RunId, StepRun
     from anabranch.ports import Reporter
@@ -79,8 +80,17 @@ def drive(
     if result is None:
         face.result({"result": None}, lambda: [nothing])
         return 0
+    warn(face, result.warnings)
     finish(face, project, result.run, storage)
     return exit_code(result.run)
+
+
+def warn(face: Face, warnings: Sequence[Diagnostic]) -> None:
+    """Write to stderr what went wrong beside a run."""
+    if warnings:
+        from anabranch.cli.failure import lines
+
+        face.note(*lines(warnings, face.err, root_of(face.directory)))
 
 
 def drive_elsewhere(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from anabranch.model.errors import StepError, closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from anabranch.model.pipeline import Needs
 
@@ -45,8 +45,13 @@ def resolve_secrets(needs: Needs) -> dict[str, str]:
     Raises:
         StepError: `missing-secret`, naming the reference and never a value; `bad-secret`, it is no reference.
     """
+    return resolve_references(needs.secrets)
+
+
+def resolve_references(references: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return secrets by what they are for; raises as `resolve_secrets`."""
     found: dict[str, str] = {}
-    for variable, reference in needs.secrets:
+    for variable, reference in references:
         provider, slash, name = reference.removeprefix(_SCHEME).partition("/")
         if not (reference.startswith(_SCHEME) and slash and name):
             # What stands there may be the secret itself: do not show it.

@@ -20,10 +20,11 @@ class RunsGroup(LazyGroup):
             "logs": "Print what steps wrote to stdout and stderr.",
             "retry": "Run again what a run did not finish; reuse the rest.",
             "cancel": "Stop a run that goes on.",
+            "export": "Tell other systems of a run: its lineage, its trace.",
         }
     }
 
 
 @click.group("runs", cls=RunsGroup, subcommand_metavar="VERB ...", options_metavar="")
 def runs_command() -> None:
-    """List, show, read, retry and cancel runs. A run is named by its id, a unique prefix of it, or `last`."""
+    """List, show, read, retry, cancel and export runs. A run is named by its id, a unique prefix of it, or `last`."""

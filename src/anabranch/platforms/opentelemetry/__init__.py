@@ -1,0 +1,1 @@
+"""OpenTelemetry: a run as a trace, written in OTLP to a file or to a receiver."""
