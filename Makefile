@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-airflow test lint style types imports format bench docs footprint env lock clean
+.PHONY: help demo demo-airflow demo-aws test lint style types imports format bench docs footprint env lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,10 @@ demo:  ## Run the flights example, mend a line on a branch, and see what that do
 demo-airflow: env  ## Deploy the flights example to a real Airflow on this machine, and run it there
 	@$(PYTHON) tools/bootstrap.py airflow
 	@sh tools/demo_airflow.sh
+
+demo-aws: env  ## Deploy the flights example to an AWS that this machine emulates, run it there, and branch it
+	@$(PYTHON) tools/bootstrap.py emulators
+	@sh tools/demo_aws.sh
 
 env:  ## Make .venv, with all that developing anabranch needs
 	@$(PYTHON) tools/bootstrap.py dev

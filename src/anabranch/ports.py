@@ -397,6 +397,14 @@ class Orchestration(Protocol):
         """Return a file that was delivered."""
         ...
 
+    def policy(self, root: str) -> str:
+        """Return what narrows each call of a branch to its root, as the platform's own text; empty where nothing can.
+
+        Args:
+            root: of the branch's datasets, as the workers see it.
+        """
+        ...
+
     def jobs(self, pipeline: Pipeline) -> Mapping[StepId, str]:
         """Return what runs the steps of a deployed pipeline, as `resources` takes it; none where none is."""
         ...

@@ -59,6 +59,8 @@ class Both:
         """What is on the platform, and what tells one state of it from another."""
         raise NotImplementedError
 
+    narrows = False
+    """Whether a policy of the platform keeps a branch's calls below its root."""
     forbidden = ""
     """The code of the failure of a step that writes where it must not."""
 
@@ -138,6 +140,7 @@ class OnAws(Both):
         store = objects(self.storage)
         return {key: store.read(key) or b"" for key in store.list("") if not key.startswith(without or "//")}
 
+    narrows = True
     forbidden = "step-failed"
 
     def bug(self, key: str) -> str:

@@ -129,6 +129,7 @@ def test_a_branch_runs_beside_main_and_leaves_nothing(both: Both) -> None:
             ("right", Role.CHANGED),
             ("join", Role.DOWNSTREAM),
         ]
+        assert bool(there.policy(branch)) == both.narrows
         told = Told()
         done = there.branches.run("more", reporter=told)
         assert done is not None

@@ -194,3 +194,11 @@ def test_iceberg_is_refused_there(lake: tuple[Path, Objects]) -> None:
     (root / "p.yaml").write_text(SPEC.format(factor=1).replace("format: delta", "format: iceberg"))
     with pytest.raises(InvalidProject, match="Iceberg"):
         Project.load(root).run("p")
+
+
+def test_workers_that_begin_at_once_share_a_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one name, made ready beside its place by two at once, was gone when the second came to move it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    code = "from anabranch.data.objects.mirror import local\nfor i in range(200): local(f's3://lake/{i}')"
+    started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4

@@ -199,6 +199,10 @@ class Elsewhere(Project):
             return self._runs_of(deployment, self.runs.definition(run.id), mirror.local(branch.root)), run
         return self.elsewhere.of(pipeline), run
 
+    def policy(self, branch: Branch) -> str:
+        """Return what narrows each call of a branch to its root; empty where nothing can."""
+        return self._deployment.orchestration.policy(self.shown(mirror.local(branch.root)))
+
     def withdraw(self, branch: Branch) -> None:
         """Delete what was deployed for a branch, and prove it.
 

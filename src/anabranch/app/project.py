@@ -306,6 +306,10 @@ class Project:
     def withdraw(self, branch: Branch) -> None:
         """Delete what was deployed for a branch; on this machine that is nothing."""
 
+    def policy(self, branch: Branch) -> str:  # noqa: ARG002 - it is there for environments
+        """Return what narrows each call of a branch to its root: on this machine a guard does, and no document."""
+        return ""
+
     def at(self, environment: str) -> Elsewhere:
         """Return the project as it is in an environment: its storage, its runs, its branches.
 

@@ -41,7 +41,8 @@ def local(storage: str) -> Path:
     folder = cache / "anabranch" / "mirrors" / f"{readable}-{digest}"
     mark = folder / disk.OURS / URL
     if not mark.exists():
-        disk.write_json(mark, {"url": url})
+        with _alone(folder):  # several workers of a machine begin at once
+            disk.write_json(mark, {"url": url})
     return folder
 
 

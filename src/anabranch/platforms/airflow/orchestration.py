@@ -87,6 +87,10 @@ class AirflowOrchestration:
         """Return a file that was delivered."""
         return self._artifacts.read(f"{artifact_folder(self._owner)}/{name}")
 
+    def policy(self, root: str) -> str:  # noqa: ARG002 - workers of an Airflow have one set of rights
+        """Return nothing: Airflow's workers cannot be narrowed for one call."""
+        return ""
+
     def dag_file(self, pipeline: Pipeline) -> str | None:
         """Return the DAG file of a pipeline that is deployed, if there is one of ours."""
         content = self._dags.read(f"{self._owner.project}/{dag_id(self._owner, pipeline.name)}.py")

@@ -12,6 +12,7 @@ from anabranch.platforms.aws.client import AwsClient
 from anabranch.platforms.aws.deploy import Deploying, artifact_folder, function_name, machine_name
 from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns
+from anabranch.platforms.aws.policies import for_branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,10 @@ class AwsOrchestration:
     def artifact(self, name: str) -> bytes | None:
         """Return a file that was delivered."""
         return self.platform.artifacts.read(self.client, f"{artifact_folder(self._owner)}/{name}")
+
+    def policy(self, root: str) -> str:
+        """Return the session policy of a branch's calls."""
+        return for_branch(root, self._arns)
 
     def jobs(self, pipeline: Pipeline) -> dict[StepId, str]:
         """Return the functions that run the steps of a deployed pipeline."""

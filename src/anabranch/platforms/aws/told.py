@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,17 @@ class Execution:
             told: Any = json.loads(self.told.get("cause") or "{}")
         except ValueError:
             return {}
-        return {str(step): str(why) for step, why in told.items()} if isinstance(told, dict) else {}
+        return {str(step): _said(str(why)) for step, why in told.items()} if isinstance(told, dict) else {}
+
+
+def _said(why: str) -> str:
+    """Return an error without the form that Lambda gives it.
+
+    >>> _said('StepFailed: {"errorMessage": "clean failed: see its log", "errorType": "Step')
+    'clean failed: see its log'
+    """
+    found = re.search(r'"errorMessage": ?"((?:[^"\\\\]|\\\\.)*)', why)
+    return found[1] if found else why
 
 
 def run_of(run: str, pipeline: Pipeline, executions: Sequence[Execution]) -> RunTold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import left, reason_rows, short, until
 from anabranch.cli.verbs.runs.retry import changes
+from anabranch.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +24,22 @@ if TYPE_CHECKING:
 
 @click.command("show", short_help="Show a branch: its steps and why, its inputs, how its code differs.")
 @click.argument("name")
+@click.option("--policy", is_flag=True, help="Only the policy that keeps each call of the branch below its root.")
 @ELSEWHERE
 @verb("branch show")
-def show_command(face: Face, name: str, environment: str | None) -> None:
+def show_command(face: Face, name: str, environment: str | None, policy: bool) -> None:
     """Show the branch NAME. Inputs of main's that have moved since it pinned them are STALE."""
     project = face.project(environment)
+    if policy:
+        branch = project.branches.look(name).branch
+        text = project.policy(branch)
+        if not text:
+            message = f"no policy narrows the calls of branch `{name}`: a guard in the worker keeps its Python steps"
+            hint = "policies are for environments on AWS: add -e ENV"
+            raise UsageError(message, code="no-policy", hint=hint)
+        told = json.loads(text)
+        face.result({"branch": name, "policy": told}, lambda: json.dumps(told, indent=2).splitlines())
+        return
     look = project.branches.look(name)
     face.result(
         {"branch": shapes.branch(look.branch), "stale": list(look.stale), "code_diff": look.diff},
