@@ -35,7 +35,15 @@ class Told:
 class Both:
     """The project with one storage for runs here, and another for runs there."""
 
-    def __init__(self, folder: Path, storage: str, environment: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        storage: str,
+        environment: dict[str, Any],
+        project: str = "conformance",
+        *,
+        data: bool = True,
+    ) -> None:
         self.folder, self.storage = folder, storage
         shutil.copytree(HERE, folder / "project")
         file = folder / "project" / "anabranch.yaml"
@@ -43,7 +51,10 @@ class Both:
         said["storage"] = str(folder / "here")
         variables = {"ANABRANCH_TEST_VARIABLE": "given"}
         said["environments"] = {"real": {**environment, "storage": storage, "variables": variables}}
+        said["project"] = project
         file.write_text(yaml.safe_dump(said))
+        if not data:
+            return
         for name, rows in (("numbers", range(7)), ("nothing", range(0)), ("arrivals", range(3))):
             self.write(name, rows)
 
@@ -128,10 +139,10 @@ class OnAirflow(Both):
 
 
 class OnAws(Both):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, project: str = "conformance", *, data: bool = True) -> None:
         orchestrator = {"account": ACCOUNT, "region": "us-east-1", "runtime": f"python3.{sys.version_info.minor}"}
         environment = {"aws": orchestrator, "artifacts": "s3://artifacts/conformance"}
-        super().__init__(folder, "s3://lake/conformance", environment)
+        super().__init__(folder, f"s3://lake/{project}", environment, project, data=data)
 
     def put(self, key: str, body: bytes) -> None:
         objects(self.storage).put(key, body)

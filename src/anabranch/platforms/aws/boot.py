@@ -40,10 +40,10 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, bool]:
     """Run one attempt of one step; return whether it is good, or raise when another attempt may help."""
     given = event["given"]
     print(f"anabranch {given['run']} {event['step']} {event['attempt']}", flush=True)
-    variables = {**os.environ, **told(event), **narrowed(given["policy"])}
+    variables = {**os.environ, **told(event), **narrowed(given.get("policy", ""))}
     variables["PYTHONPATH"] = os.pathsep.join([str(HERE / "runtime"), str(packages())])
     command = [event["step"], "--definition", given["definition"], "--storage", given["storage"]]
-    command += ["--namespace", given["namespace"], "--protected", given["protected"]]
+    command += ["--namespace", given["namespace"], "--protected", given.get("protected", "")]
     left = context.get_remaining_time_in_millis() / 1000 - MARGIN
     limit = min(left, event["timeout"]) if event.get("timeout") else left
     code, over = run(["step", *command], variables, limit)

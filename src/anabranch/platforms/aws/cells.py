@@ -57,8 +57,9 @@ def _resources(step: Step) -> Iterator[Diagnostic]:
             message = f"step `{step.id}` asks for {name}, which a Lambda function cannot be given"
             yield Diagnostic("no-cell", message, "its share of processors grows with its memory, in MB", step.place)
         elif not value.isdigit() or not MEMORY[0] <= int(value) <= MEMORY[1]:
-            message = f"step `{step.id}` asks for {value} MB of memory"
-            yield Diagnostic("limit", message, f"a Lambda function has {MEMORY[0]} to {MEMORY[1]} MB", step.place)
+            most = f"a Lambda function has {MEMORY[0]} to {MEMORY[1]} MB"
+            message = f"step `{step.id}` asks for {value} MB of memory, and {most}"
+            yield Diagnostic("limit", message, "ask for that, or use another orchestrator", step.place)
 
 
 def memory_of(step: Step, usual: int) -> int:

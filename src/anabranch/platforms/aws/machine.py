@@ -127,8 +127,8 @@ class Compiler:
             "storage": target.storage,
             "namespace": target.namespace,
             "definition": target.definition,
-            "protected": target.protected,
-            "policy": target.policy,
+            **({"protected": target.protected} if target.protected else {}),
+            **({"policy": target.policy} if target.policy else {}),
         }
         kept = {
             "given": given,
@@ -231,7 +231,7 @@ class Compiler:
                 "Payload": {
                     "step": step.id,
                     "attempt": f"{{% $states.context.State.RetryCount + 1 + {tried} %}}",
-                    "timeout": step.timeout,
+                    **({"timeout": step.timeout} if step.timeout is not None else {}),
                     "given": "{% $given %}",
                 },
             },

@@ -67,7 +67,7 @@ def state_of(step: StepId) -> str:
     >>> state_of(StepId("inner/clean"))
     'inner/clean'
     """
-    room = STATE - len(": ready?")
+    room = STATE - len("( and more): beside")
     return step if len(step) <= room else f"{step[: room - _HASH - 1]}-{_hash(step)}"
 
 

@@ -1,0 +1,100 @@
+"""What is particular to Step Functions and Lambda."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conformance.both import OnAws, Told, in_order, logical
+from tests.engines.account import client, listing
+
+from anabranch.model.errors import InvalidProject
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory: pytest.TempPathFactory, cloud: str) -> Generator[OnAws]:  # noqa: ARG001 - it is seen
+    """The project in which no state machine may have more than two steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anabranch.platforms.aws.machine.LARGEST", 2)
+        found = OnAws(tmp_path_factory.mktemp("parted"), project="parted")
+        deployment = found.project.deployment("real")
+        deployment.apply(lambda _: None)
+        yield found
+        deployment.apply(lambda _: None, destroy=True)
+        assert not [name for name in listing("conformance/parted") if "parted" in name]
+
+
+@pytest.mark.parametrize("name", ["diamond", "fan_out", "partial"])
+def test_a_pipeline_that_became_many_machines_is_one_run(parted: OnAws, name: str) -> None:
+    (here, _), (there, told) = parted.run(name)
+    assert logical(there) == logical(here)
+    in_order(parted.project, there, told)
+    machines = [each for each in parted.deployed() if each.startswith(f"machine/parted--real--{name}")]
+    assert len(machines) > 1
+    assert parted.project.deployment("real").plan().changes == ()
+
+
+def test_a_retry_reaches_into_the_machines_that_a_pipeline_became(parted: OnAws) -> None:
+    steps = parted.folder / "project" / "steps.py"
+    before = steps.read_text()
+    failed = parted.project.remote("real").run(parted.project.pipeline("partial"), {}, None, Told())
+    assert failed.state == "failed"
+    steps.write_text(before.replace('raise ValueError("never")', 'return "mended"'))
+    try:
+        parted.project.deployment("real").apply(lambda _: None)
+        again = parted.project.remote("real").retry(failed.id, (), Told())
+        assert again.state == "succeeded"
+        assert {step.step: step.value for step in again.steps}["further"] == "after after mended"
+        assert {step.step: step.attempts for step in again.steps}["fine"] == 1
+    finally:
+        steps.write_text(before)
+
+
+def test_a_function_that_cannot_even_begin_is_told_with_what_lambda_says(on_aws: OnAws) -> None:
+    """Its packages are gone: nothing of ours can report."""
+    name = "conformance--real--breach--twice"
+    function = client().ask("lambda", "get_function_configuration", FunctionName=name)
+    variables = function["Environment"]["Variables"]
+    broken = {**variables, "ANABRANCH_PACKAGES": f"{variables['ANABRANCH_PACKAGES']}.gone"}
+    client().ask("lambda", "update_function_configuration", FunctionName=name, Environment={"Variables": broken})
+    try:
+        run = on_aws.project.remote("real").run(on_aws.project.pipeline("breach"), {}, None, Told())
+        failure = run.step_by_id["twice"].failure
+        assert failure is not None
+        assert failure.code == "killed"
+        assert "403" in failure.message or "404" in failure.message or "Access" in failure.message, failure
+    finally:
+        on_aws.project.deployment("real").apply(lambda _: None)
+
+
+def test_a_second_run_waits_for_its_turn(on_aws: OnAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anabranch.platforms.aws.drive.TURN", 0.2)
+    remote, pipeline = on_aws.project.remote("real"), on_aws.project.pipeline("flaky")
+    first = remote.run(pipeline, {"marker": str(on_aws.folder / "turn")}, None, Told(), wait=False)
+    second = remote.run(pipeline, {"marker": str(on_aws.folder / "turn")}, None, Told())
+    ended = {run.id: run for run in remote.newest("flaky", 5)}
+    assert ended[first.id].state == "succeeded"
+    assert second.started_at >= ended[first.id].started_at + (ended[first.id].seconds or 0.0) - 0.1
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        ("timeout: 1000s", "a Lambda function 900 s"),
+        ("resources: {memory: 99999}", "128 to 10240 MB"),
+        ("resources: {cpu: 4}", "asks for cpu"),
+    ],
+)
+def test_what_aws_cannot_do_is_refused_by_name(tmp_path: Path, more: str, said: str) -> None:
+    found = OnAws(tmp_path, project="refused", data=False)
+    (tmp_path / "project" / "pipelines" / "odd.yaml").write_text(
+        f"pipeline: odd\nsteps:\n  one: {{python: 'steps:fine', {more}}}\n"
+    )
+    with pytest.raises(InvalidProject, match=said):
+        found.project.deployment("real").resources()
