@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import Face, verb
 from anabranch.cli.table import Cell, table
 from anabranch.model.errors import NotFoundError, closest
+from anabranch.show import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import ago, clock, seconds
 from anabranch.cli.progress.summary import VERDICTS
 from anabranch.cli.table import Cell, table
 from anabranch.model.branch import MAIN
 from anabranch.model.run import StepState
+from anabranch.show import shapes
+from anabranch.show.human import ago, clock, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import plural
 from anabranch.cli.progress.drive import drive, drive_elsewhere
 from anabranch.cli.progress.summary import names
 from anabranch.model.errors import UsageError
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

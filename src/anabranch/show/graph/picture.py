@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from anabranch.cli.human import plural
 from anabranch.model.call import DbtCall, kind
 from anabranch.model.graph import levels
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.graph.picture import MOST_NODES, Shape, datasets_of
-from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.terminal import Terminal
 from anabranch.model.call import DbtCall, kind
 from anabranch.model.graph import cycles, levels
+from anabranch.show.graph.picture import MOST_NODES, Shape, datasets_of
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anabranch.cli.graph.picture import Picture
     from anabranch.model.pipeline import Pipeline, Step
+    from anabranch.show.graph.picture import Picture
 
 
 def text(pipeline: Pipeline, picture: Picture, terminal: Terminal | None = None) -> Iterator[str]:

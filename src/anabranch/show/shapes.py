@@ -44,7 +44,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anabranch.cli.human import iso
 from anabranch.model.call import DbtCall, kind
 from anabranch.model.errors import Severity
 from anabranch.model.run import (
@@ -59,6 +58,7 @@ from anabranch.model.run import (
     StepSucceeded,
 )
 from anabranch.model.values import show
+from anabranch.show.human import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from anabranch.cli.human import plural
 from anabranch.model.delta import Status, Verdict
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.graph.picture import Line, Shape
+from anabranch.show.graph.picture import Line, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anabranch.cli.graph.picture import Node, Picture
+    from anabranch.show.graph.picture import Node, Picture
 
 ARROWS = {Line.DATA: "-->", Line.VALUE: "-.->", Line.AFTER: "-.-o"}
 CLASSES = {

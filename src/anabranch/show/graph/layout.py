@@ -255,7 +255,7 @@ def _apart(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
 
 def _route(
     edge: tuple[str, str],
-    straight: bool,
+    straight: bool,  # noqa: FBT001 - private, and called once
     graph: _Graph,
     boxes: Mapping[str, Box],
 ) -> tuple[tuple[float, float], ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from anabranch.cli.graph.layout import MARGIN, Box, layout
-from anabranch.cli.graph.picture import Shape
-from anabranch.cli.table import width
+from anabranch.show.graph.layout import MARGIN, Box, layout
+from anabranch.show.graph.picture import Shape
+from anabranch.show.text import width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from anabranch.cli.graph.picture import Edge, Node, Picture
+    from anabranch.show.graph.picture import Edge, Node, Picture
 
 CHAR, SMALL_CHAR = 7.23, 6.03
 """Widths of a letter of the two monospaced sizes, 12 and 10 px."""

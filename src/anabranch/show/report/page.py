@@ -6,19 +6,19 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from anabranch.cli.graph.picture import Shape, draw
-from anabranch.cli.graph.svg import svg
-from anabranch.cli.human import clock
-from anabranch.cli.report import words
-from anabranch.cli.terminal import printable
 from anabranch.model.delta import Verdict
+from anabranch.show.graph.picture import Shape, draw
+from anabranch.show.graph.svg import svg
+from anabranch.show.human import clock
+from anabranch.show.report import words
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from anabranch.cli.graph.picture import Node, Picture
     from anabranch.model.delta import ColumnDelta, DatasetDelta, Report, Row
     from anabranch.model.pipeline import Pipeline
+    from anabranch.show.graph.picture import Node, Picture
 
 DATASETS = 200
 """Datasets with details on one page; of further ones only the verdict is told."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.report import words
-from anabranch.cli.terminal import printable
 from anabranch.model.delta import Verdict
+from anabranch.show.report import words
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

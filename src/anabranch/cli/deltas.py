@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.report import words
 from anabranch.cli.table import Cell, table
-from anabranch.cli.terminal import printable
 from anabranch.model.delta import Status, Verdict
+from anabranch.show.report import words
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from xml.etree import ElementTree as ET
 from hypothesis import given, settings
 from tests.strategies import pipelines
 
-from anabranch.cli.graph.mermaid import mermaid
-from anabranch.cli.graph.picture import MOST_NODES, Line, Shape, draw
-from anabranch.cli.graph.svg import svg
-from anabranch.cli.graph.text import text
+from anabranch.cli.drawn import text
 from anabranch.model.call import DbtCall, PythonCall, SqlCall
 from anabranch.model.dataset import DatasetSpec, Stage
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Step, StepId, ValueInput
+from anabranch.show.graph.mermaid import mermaid
+from anabranch.show.graph.picture import MOST_NODES, Line, Shape, draw
+from anabranch.show.graph.svg import svg
 
 
 def chain(count: int, prefix: str = "s") -> Pipeline:

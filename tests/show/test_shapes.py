@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from tests.strategies import pipelines
 
-from anabranch.cli import shapes
 from anabranch.model.pipeline import Pipeline, StepId
 from anabranch.model.run import (
     Event,
@@ -22,6 +21,7 @@ from anabranch.model.run import (
     StepSkipped,
     fold,
 )
+from anabranch.show import shapes
 
 A = StepId("a")
 FAILURE = Failure("error", "x")

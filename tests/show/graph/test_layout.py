@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch.cli.graph.layout import Layout, layout
+from anabranch.show.graph.layout import Layout, layout
 
 nodes = st.sampled_from([f"n{i}" for i in range(12)])
 edges = st.lists(st.tuples(nodes, nodes), max_size=30)
