@@ -57,6 +57,7 @@ from anabranch.model.run import (
     StepState,
     StepSucceeded,
 )
+from anabranch.model.summary import summarise
 from anabranch.model.values import show
 from anabranch.show.human import iso
 
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Step
     from anabranch.model.place import Place
     from anabranch.model.run import Event, Failure, PortStats, Recorded, Run, StepRun, SubStep
+    from anabranch.model.summary import Summary
 
 Shape: TypeAlias = "dict[str, Any]"
 """A JSON object."""
@@ -212,11 +214,13 @@ def step_run(item: StepRun) -> Shape:
     }
 
 
-def run(item: Run, *, steps: bool = True) -> Shape:
-    """Return one run; `counts` has a number for every state of a step."""
-    counts = dict.fromkeys((state.value for state in StepState), 0)
-    for one in item.steps:
-        counts[one.state.value] += 1
+def run(item: Run) -> Shape:
+    """Return one run with its steps."""
+    return summary(summarise(item)) | {"steps": [step_run(one) for one in item.steps]}
+
+
+def summary(item: Summary) -> Shape:
+    """Return one run without its steps; `counts` has a number for every state of a step."""
     return {
         "id": item.id,
         "pipeline": item.pipeline,
@@ -231,8 +235,7 @@ def run(item: Run, *, steps: bool = True) -> Shape:
         "retry_of": item.of,
         "trigger": item.trigger,
         "message": item.message,
-        "counts": counts,
-        **({"steps": [step_run(one) for one in item.steps]} if steps else {}),
+        "counts": {state.value: item.counts.get(state, 0) for state in StepState},
     }
 
 
