@@ -137,7 +137,7 @@ class SqliteRunStore:
         if told is None:
             message = f"no run `{run}`"
             raise NotFoundError(message, code="no-run", hint="anabranch runs list")
-        if told.state is RunState.RUNNING and not self._driven(run):
+        if told.state is RunState.RUNNING and not self.driven(run):
             # It may have ended between the two looks.
             again = fold(self.events(run)) or told
             return replace(again, state=RunState.DEAD) if again.state is RunState.RUNNING else again
@@ -145,7 +145,8 @@ class SqliteRunStore:
             self._ended = {run: told}  # nothing more happens to it; the newest is asked for again and again
         return told
 
-    def _driven(self, run: RunId) -> bool:
+    def driven(self, run: RunId) -> bool:
+        """Tell whether some process drives the run."""
         host, beat_at = self._db.read("SELECT host, beat_at FROM runs WHERE id = ?", (run,))[0]
         if host == socket.gethostname():
             return FileLock(self.alive_file(run)).held()

@@ -107,6 +107,18 @@ class Summaries:
         ended = tuple(_summary(row) for row in self._db.read(query, {"run": run}))
         return (*(each for each in self._live(None, None) if each.of == run), *ended)
 
+    def pulse(self) -> tuple[int, int]:
+        """Return what changes whenever a run begins or ends."""
+        if not self._store.path.exists():
+            return 0, 0
+        query = "SELECT (SELECT ifnull(max(position), 0) FROM runs), (SELECT count(*) FROM summaries)"
+        newest, ended = self._db.read(query)[0]
+        return newest, ended
+
+    def seq(self, run: RunId) -> int:
+        """Return the number of a run's last event."""
+        return int(self._db.read("SELECT ifnull(max(seq), 0) FROM events WHERE run = ?", (run,))[0][0])
+
     def count(self, pipeline: str | None = None, namespace: str | None = None) -> int:
         """Return how many runs there are."""
         if not self._store.path.exists():
@@ -139,6 +151,18 @@ class Summaries:
         ]
         live = [each for run in self._live_runs(None, namespace) for each in writes(run) if each.dataset == dataset]
         return tuple(sorted([*live, *kept], key=lambda each: -each.at)[:limit])
+
+    def latest(self, datasets: Iterable[str], namespace: str) -> dict[str, Write]:
+        """Return the last time that each dataset was written by a run that has ended."""
+        if not self._store.path.exists():
+            return {}
+        query = (
+            "SELECT w.dataset, runs.id, runs.pipeline, runs.namespace, w.step, w.at, w.rows, w.bytes, w.version "
+            "FROM writes w JOIN runs USING (position) WHERE w.dataset = ? AND runs.namespace = ? "
+            "ORDER BY position DESC LIMIT 1"
+        )
+        found = (self._db.read(query, (name, namespace)) for name in datasets)
+        return {rows[0][0]: Write(*rows[0]) for rows in found if rows}
 
     def _live(self, pipeline: str | None, namespace: str | None) -> list[Summary]:
         return [summarise(run) for run in self._live_runs(pipeline, namespace)]

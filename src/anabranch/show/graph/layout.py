@@ -35,20 +35,29 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything lies. A route is the points that an edge passes, from the source's side to the target's."""
+    """Where everything lies. A route is the points that an edge passes, from the source's side to the target's.
+
+    `lanes` has the lane in which each node lies.
+    """
 
     boxes: Mapping[str, Box]
     routes: Mapping[tuple[str, str], tuple[tuple[float, float], ...]]
     width: float
     height: float
+    lanes: Mapping[str, int]
 
 
-def layout(sizes: Mapping[str, tuple[float, float]], edges: Iterable[tuple[str, str]]) -> Layout:
+def layout(
+    sizes: Mapping[str, tuple[float, float]],
+    edges: Iterable[tuple[str, str]],
+    lanes: Mapping[str, int] | None = None,
+) -> Layout:
     """Place nodes and route edges.
 
     Args:
         sizes: width and height of each node; their order breaks ties.
         edges: source and target; loops are left out, cycles are allowed.
+        lanes: the least lane of each node: lanes lie side by side, and edges never lead back to an earlier one.
 
     >>> placed = layout({"a": (10, 10), "b": (10, 10)}, [("a", "b")])
     >>> placed.boxes["a"].x < placed.boxes["b"].x, placed.boxes["a"].y == placed.boxes["b"].y
@@ -56,7 +65,7 @@ def layout(sizes: Mapping[str, tuple[float, float]], edges: Iterable[tuple[str, 
     """
     wanted = list(dict.fromkeys(edge for edge in edges if edge[0] != edge[1]))
     forward = _without_cycles(list(sizes), wanted)
-    layer = _layers(list(sizes), forward)
+    layer, lane = _layers(list(sizes), forward, lanes or {})
     graph = _bend(layer, forward, {edge: edge for edge in forward})
     rows = _ordered(graph)
     boxes = _placed(rows, graph, {**dict.fromkeys(graph.layer, (0.0, BEND_HEIGHT)), **sizes})
@@ -64,7 +73,7 @@ def layout(sizes: Mapping[str, tuple[float, float]], edges: Iterable[tuple[str, 
     real = {name: boxes[name] for name in sizes}
     width = max((box.x + box.width for box in real.values()), default=0.0) + MARGIN
     height = max((box.y + box.height for box in boxes.values()), default=0.0) + MARGIN
-    return Layout(real, routes, width, height)
+    return Layout(real, routes, width, height, lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +111,13 @@ def _without_cycles(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> l
     return list(dict.fromkeys((b, a) if (a, b) in turned else (a, b) for a, b in edges))
 
 
-def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Return each node's layer: the longest way to it. What has nothing before it moves up to what needs it."""
+def _layers(
+    nodes: Sequence[str], edges: Sequence[tuple[str, str]], least: Mapping[str, int]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return each node's layer and lane. A layer is the longest way to a node within its lane, behind earlier lanes.
+
+    What has nothing before it moves up to what needs it.
+    """
     before: defaultdict[str, list[str]] = defaultdict(list)
     behind: defaultdict[str, list[str]] = defaultdict(list)
     for source, target in edges:
@@ -111,17 +125,26 @@ def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str,
         behind[source].append(target)
     waiting = {node: len(before[node]) for node in nodes}
     ready = [node for node in nodes if not waiting[node]]
-    layer: dict[str, int] = {}
+    depth: dict[str, int] = {}
+    lane: dict[str, int] = {}
     for node in ready:  # grows while it is walked
-        layer[node] = 1 + max((layer[source] for source in before[node]), default=-1)
+        lane[node] = max([least.get(node, 0), *(lane[source] for source in before[node])])
+        depth[node] = 1 + max((depth[source] for source in before[node] if lane[source] == lane[node]), default=-1)
         for target in behind[node]:
             waiting[target] -= 1
             if not waiting[target]:
                 ready.append(target)
+    end: dict[int, int] = {}
+    at = 0
+    for each in sorted(set(lane.values())):
+        deepest = 1 + max(depth[node] for node in lane if lane[node] == each)
+        end[each], depth_before = at + deepest, at
+        depth.update({node: depth[node] + depth_before for node in lane if lane[node] == each})
+        at += deepest
     for node in nodes:
         if not before[node] and behind[node]:
-            layer[node] = min(layer[target] for target in behind[node]) - 1
-    return layer
+            depth[node] = min(end[lane[node]], *(depth[target] for target in behind[node])) - 1
+    return depth, lane
 
 
 def _bend(

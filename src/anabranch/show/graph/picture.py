@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -68,12 +68,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that is drawn. `folded` tells that nodes are groups."""
+    """All that is drawn. `folded` tells that nodes are groups; then `groups` has the group of each step."""
 
     title: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     folded: bool = False
+    groups: Mapping[StepId, str] = field(default_factory=dict)
 
 
 def draw(pipeline: Pipeline, most: int = MOST_NODES) -> Picture:
@@ -154,7 +155,7 @@ def _folded(pipeline: Pipeline, group_of: Mapping[StepId, str]) -> Picture:
         for source in sources
         if group_of[source] != group_of[target]
     }
-    return Picture(pipeline.name, tuple(nodes), _between(edges, nodes), folded=True)
+    return Picture(pipeline.name, tuple(nodes), _between(edges, nodes), folded=True, groups=group_of)
 
 
 def _group_node(name: str, steps: Sequence[Step]) -> Node:

@@ -1,0 +1,89 @@
+"""The table of pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.model.run import RunState, StepState
+from anabranch.web.live import Live
+from anabranch.web.look.home import home
+from anabranch.web.look.pipeline import pipeline
+from anabranch.web.look.run import run
+from anabranch.web.look.runs import runs
+from anabranch.web.page import ENVIRONMENT, NAMESPACE, Page, number, word
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from anabranch.web.page import Asked
+    from anabranch.web.site import Site
+
+PAGE_NUMBER = number("page", "Which part of a long list, from 1.", 1, high=100_000)
+
+HOME = Page(
+    "/",
+    "Every pipeline, what is failing, what runs.",
+    "home.html",
+    home,
+    "Home",
+    (NAMESPACE, ENVIRONMENT),
+    twin="/home",
+)
+PIPELINE = Page(
+    "/pipelines/{pipeline:path}",
+    "One pipeline: its graph, its steps against their medians, its last runs.",
+    "pipeline.html",
+    pipeline,
+    "Pipeline",
+    (NAMESPACE, ENVIRONMENT, PAGE_NUMBER),
+)
+RUN = Page(
+    "/runs/{run}",
+    "One run: its steps in time, and one of them in full.",
+    "run.html",
+    run,
+    "Run",
+    (
+        word("step", "The step that is shown in full; by default what broke first."),
+        word("state", "Only steps that stand so.", enum=("", *(state.value for state in StepState))),
+        ENVIRONMENT,
+        PAGE_NUMBER,
+    ),
+)
+PAGES = (
+    HOME,
+    PIPELINE,
+    Page(
+        "/runs",
+        "Runs, newest first.",
+        "runs.html",
+        runs,
+        "Runs",
+        (
+            word("pipeline", "Only runs of this pipeline."),
+            word("namespace", "Only runs of `main` or of this branch; empty for all."),
+            word("state", "Only runs that stand so.", enum=("", *(state.value for state in RunState))),
+            ENVIRONMENT,
+            PAGE_NUMBER,
+        ),
+    ),
+    RUN,
+)
+"""Every page with its JSON twin; the order is that of the OpenAPI document."""
+
+
+def live_routes(site: Site) -> list[Route]:
+    """Return the live forms of the pages that change while somebody looks at them."""
+    live = Live(site)
+
+    def of_runs(asked: Asked) -> object:
+        return asked.store.summaries.pulse(), id(asked.project.pipelines)
+
+    def of_pipeline(asked: Asked) -> object:
+        newest = asked.store.summaries.newest(asked.path["pipeline"], asked.namespace, 1)
+        return of_runs(asked), [asked.store.summaries.seq(run.id) for run in newest]
+
+    def of_run(asked: Asked) -> object:
+        return asked.store.summaries.seq(asked.run), asked.store.driven(asked.run)
+
+    return [live.route(HOME, of_runs), live.route(PIPELINE, of_pipeline), live.route(RUN, of_run, ticks=True)]
