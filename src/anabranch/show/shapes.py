@@ -12,6 +12,8 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | datasets show | `dataset`, `written_by`, `read_by` (lists of `pipeline/step`) |
 | schema | `files`, or `schema` with `--stdout` |
 | run, runs retry | see below |
+| runs retry --plan | `run`, `code`, `reruns`, `reused` (steps), `params`, `code_diff` |
+| ui | `url`, once it answers |
 | runs list | `runs` (without their steps) |
 | runs show | `run` |
 | runs logs | `run`, `logs`: `step`, `attempt`, `file`, `bytes`, `lines` (the last), `cut` |

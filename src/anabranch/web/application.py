@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from anabranch.model.errors import AnabranchError
+from anabranch.web import act, tail
 from anabranch.web.assets import routes as assets
 from anabranch.web.failure import told
 from anabranch.web.guard import Access, Guard
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 def application(project: Project, access: Access) -> Starlette:
     """Return the application; `create_app` is how others ask for it."""
     site = Site(project, access)
-    routes: list[BaseRoute] = [route for page in PAGES for route in page.routes(site)]
-    routes += live_routes(site)
+    routes: list[BaseRoute] = [*act.routes(site), *tail.routes(site), *live_routes(site)]
+    routes += [route for page in PAGES for route in page.routes(site)]
     routes += assets()
     app = Starlette(
         routes=routes,

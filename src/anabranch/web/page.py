@@ -55,7 +55,8 @@ class Query:
                 raise self._wrong(text, closest(text, self.schema["enum"]))
             return text
         low, high = self.schema.get("minimum", 0), self.schema.get("maximum", MOST)
-        if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):  # noqa: PLR2004 - digits of 2**63
+        digits = text.removeprefix("-") if low < 0 else text
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and low <= int(text) <= high):  # noqa: PLR2004 - digits of 2**63
             raise self._wrong(text, f"a whole number from {low} to {high}")
         return int(text)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anabranch.model.run import RunState, StepState
+from anabranch.web.act import CODE, WHAT
 from anabranch.web.live import Live
 from anabranch.web.look.home import home
+from anabranch.web.look.log import log
 from anabranch.web.look.pipeline import pipeline
+from anabranch.web.look.retry import code, retry
 from anabranch.web.look.run import run
 from anabranch.web.look.runs import runs
 from anabranch.web.page import ENVIRONMENT, NAMESPACE, Page, number, word
@@ -68,6 +71,33 @@ PAGES = (
         ),
     ),
     RUN,
+    Page(
+        "/runs/{run}/retry",
+        "What a retry would run again, what it would reuse, and how the code changed.",
+        "retry.html",
+        retry,
+        "Retry",
+        (
+            word("what", "What runs again.", enum=("", *WHAT)),
+            word("from", "The step from which on it does."),
+            word("code", "The code as it is now, or the same as the run had.", CODE[0], enum=CODE),
+        ),
+        slow=True,
+    ),
+    Page("/runs/{run}/code", "How the code changed since a run.", "code.html", code, "Code", slow=True),
+    Page(
+        "/runs/{run}/logs/{attempt}/{step:path}",
+        "What one attempt of a step printed: its end, a part of it, or what a search finds.",
+        "log.html",
+        log,
+        "Log",
+        (
+            word("q", "Only lines that hold this text, whatever its case."),
+            number("at", "From the line on in which this byte lies; the end by default.", -1, low=-1, high=2**62),
+            number("before", "What comes before this byte.", -1, low=-1, high=2**62),
+        ),
+        slow=True,
+    ),
 )
 """Every page with its JSON twin; the order is that of the OpenAPI document."""
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anabranch.app.branches.look import Look
     from anabranch.app.execute import RunResult
     from anabranch.app.project import Project
+    from anabranch.app.retry import Again, Retry
     from anabranch.model.branch import Branch, SampleRate
     from anabranch.model.delta import Report
     from anabranch.model.run import Run
@@ -155,7 +156,7 @@ class Branches:
     def retry(
         self,
         earlier: Run,
-        start: Iterable[str],
+        asked: Again,
         *,
         same: bool,
         jobs: int | None,
@@ -164,7 +165,11 @@ class Branches:
     ) -> RunResult:
         """Run again what a run of a branch did not finish."""
         with self.held(earlier.namespace, wait) as branch:
-            return running.retry(self, branch, earlier, start, same=same, jobs=jobs, reporter=reporter)
+            return running.retry(self, branch, earlier, asked, same=same, jobs=jobs, reporter=reporter)
+
+    def preview_retry(self, earlier: Run, asked: Again, *, same: bool) -> Retry:
+        """Return what a retry of a run of a branch would do."""
+        return running.planned_retry(self, self.find(earlier.namespace), earlier, asked, same=same)[0]
 
     def look(self, name: str) -> Look:
         """Look at a branch: whether main has moved on, and how its code differs."""
