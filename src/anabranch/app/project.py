@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from anabranch.app.deploy import Deployment
     from anabranch.app.elsewhere import Elsewhere
     from anabranch.app.remote import RemoteRuns
+    from anabranch.data.preview import Preview
     from anabranch.frontends.project import ProjectFile
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
@@ -361,6 +362,33 @@ class Project:
         return tuple(
             run_case(each, case, self.root, start) for each, case in cases if not wanted or case.name in wanted
         )
+
+    def ports_of(self, dataset: str) -> tuple[list[str], list[str]]:
+        """Return who writes and who reads a dataset, as `pipeline/step`."""
+        steps = [(pipeline, step) for pipeline in self.pipelines.values() for step in pipeline.steps]
+        writers = [(pipe, step) for pipe, step in steps if any(port.dataset == dataset for port in step.outputs)]
+        readers = [(pipe, step) for pipe, step in steps if any(port.dataset == dataset for port in step.reads)]
+        return [f"{pipe.name}/{step.id}" for pipe, step in writers], [
+            f"{pipe.name}/{step.id}" for pipe, step in readers
+        ]
+
+    def preview(self, dataset: str, rows: int = 20, namespace: str = MAIN) -> Preview:
+        """Return the first rows of a dataset as they lie in main, or as a branch sees them.
+
+        Raises:
+            NotFoundError: `unknown-dataset`; `no-data`, nothing lies there.
+            StepError: `unreadable-input`.
+        """
+        from anabranch.data.preview import preview
+
+        if dataset not in self.datasets:
+            message = f"no dataset `{dataset}`"
+            raise NotFoundError(message, code="unknown-dataset", hint=closest(dataset, self.datasets))
+        if namespace == MAIN:
+            return preview(self.storage, self.datasets[dataset], rows)
+        branch = self.branches.find(namespace)
+        carved = self.runs.definition(branch.run).dataset_by_name if branch.run is not None else {}
+        return preview(Path(branch.root), carved.get(dataset, self.datasets[dataset]), rows)
 
     def log_path(self, run: RunId, step: StepId, attempt: int) -> Path:
         """Return the file with what an attempt printed; it may not exist."""

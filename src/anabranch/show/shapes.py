@@ -9,7 +9,7 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | graph | `pipeline`, `format`, `file`, and `graph`: the text, or `levels`, `nodes` and `edges` for format text |
 | steps | `pipeline`, `steps` |
 | datasets list | `datasets` |
-| datasets show | `dataset`, `written_by`, `read_by` (lists of `pipeline/step`) |
+| datasets show | `dataset`, `written_by`, `read_by` (lists of `pipeline/step`); with `--rows` a `preview` |
 | schema | `files`, or `schema` with `--stdout` |
 | run, runs retry | see below |
 | runs retry --plan | `run`, `code`, `reruns`, `reused` (steps), `params`, `code_diff` |
@@ -25,7 +25,9 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | branch run | as `run` |
 | branch deltas | `report`, `failed_rules` |
 | branch promote | `branch`, `promoted` (datasets, with the versions before and after), `undone` |
+| branch promote --plan | `branch`, `datasets` (with the versions before and after), `obstacles` |
 | branch drop | `branch`, `root`, `deleted` (a count), `left` |
+| branch drop --plan | `branch`, `root`, `deletes` (names below the root), `runs` (a count) |
 | branch gc | `dry_run`, `collected` |
 | doctor | `ok`, `findings` |
 
@@ -66,6 +68,7 @@ from anabranch.show.human import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from anabranch.data.preview import Preview
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
@@ -129,6 +132,15 @@ def dataset(item: DatasetSpec) -> Shape:
         "ingestion": item.ingestion.value,
         "description": item.description,
         **place(item.place),
+    }
+
+
+def preview(item: Preview) -> Shape:
+    """Return rows of a dataset as text; of `hidden` columns no value is told."""
+    return {
+        "columns": [{"name": name, "type": kind} for name, kind in item.columns],
+        "rows": [list(row) for row in item.rows],
+        "hidden": list(item.hidden),
     }
 
 

@@ -152,6 +152,11 @@ class Summaries:
         live = [each for run in self._live_runs(None, namespace) for each in writes(run) if each.dataset == dataset]
         return tuple(sorted([*live, *kept], key=lambda each: -each.at)[:limit])
 
+    def definitions(self, runs: Sequence[RunId]) -> dict[RunId, str]:
+        """Return the digest of the definition of each run."""
+        query = f"SELECT id, definition FROM runs WHERE id IN ({_marks(runs)})"  # noqa: S608 - marks
+        return {RunId(run): digest for run, digest in (self._db.read(query, tuple(runs)) if runs else [])}
+
     def latest(self, datasets: Iterable[str], namespace: str) -> dict[str, Write]:
         """Return the last time that each dataset was written by a run that has ended."""
         if not self._store.path.exists():

@@ -15,6 +15,7 @@ from anabranch.model.errors import UsageError, closest
 from anabranch.web import child
 from anabranch.web.failure import is_api
 from anabranch.web.guard import demand_same_origin
+from anabranch.web.look.branch import find
 from anabranch.web.page import API, Asked
 from anabranch.web.render import link
 
@@ -39,6 +40,10 @@ def routes(site: Site) -> list[Route]:
         "/runs/{run}/retry": retry,
         "/runs/{run}/cancel": cancel,
         "/pipelines/{pipeline:path}/run": run,
+        "/branches/{branch}/run": run_branch,
+        "/branches/{branch}/deltas": compare,
+        "/branches/{branch}/promote": promote,
+        "/branches/{branch}/drop": drop,
     }
     found = [
         Route(prefix + path, partial(_answer, site, act), methods=["POST"], name=f"{prefix}{path}")
@@ -141,3 +146,36 @@ def run(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
         for word in ("-p", f"{param.name}={value}")
     ]
     return "runs", child.start(asked.project.root, asked.project.folder / "ui", "run", pipeline.name, *params)
+
+
+def run_branch(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Run a branch, with `rebase` on what main has now."""
+    found = find(asked)
+    rebase = ("--rebase",) if given.get("rebase") else ()
+    words = ("branch", "run", *rebase, "--", found.name)
+    return "runs", child.start(asked.project.root, asked.project.folder / "ui", *words)
+
+
+def compare(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Compare what a branch wrote with main; the page of the branch tells when that is done."""
+    del given
+    found = find(asked)
+    name = f"deltas-{found.slug}"
+    if not child.alive(name):
+        child.launch(asked.project.root, asked.project.folder / "ui", "branch", "deltas", "--", found.name, name=name)
+    return "branches", found.slug
+
+
+def promote(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Let main take what a branch made, or with `undo` give it back what it had."""
+    found = find(asked)
+    undo = ("--undo",) if given.get("undo") else ()
+    child.ask(asked.project.root, "branch", "promote", "--yes", *undo, "--", found.name)
+    return "branches", found.slug
+
+
+def drop(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Delete a branch and all that it owns."""
+    del given
+    child.ask(asked.project.root, "branch", "drop", "--yes", "--", find(asked).name)
+    return ("branches",)

@@ -24,6 +24,7 @@ from anabranch.model.place import Place
 from anabranch.model.run import RunId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from anabranch.show.shapes import Shape
@@ -40,6 +41,7 @@ KEPT = 50
 
 _KINDS = {kind.exit_code: kind for kind in (UsageError, StepError, ConflictError, NotFoundError)}
 _started: list[subprocess.Popen[bytes]] = []
+_named: dict[str, subprocess.Popen[bytes]] = {}
 _lock = threading.Lock()
 
 
@@ -49,7 +51,7 @@ def ask(root: Path, *words: str) -> Shape:
     Raises:
         AnabranchError: what the command raised; `no-answer`, it took too long.
     """
-    command = [sys.executable, "-m", "anabranch", "-C", str(root), *words, "--json"]
+    command = [sys.executable, "-m", "anabranch", "-C", str(root), *_with_json(words)]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False, cwd=root
@@ -92,7 +94,7 @@ def launch(root: Path, folder: Path, *words: str, name: str = "") -> tuple[subpr
     folder.mkdir(parents=True, exist_ok=True)
     _tidy(folder)
     out = folder / f"{name or f'{time.time():.3f}-{uuid4().hex[:8]}'}.ndjson"
-    command = [sys.executable, "-m", "anabranch", "-C", str(root), *words, "--json"]
+    command = [sys.executable, "-m", "anabranch", "-C", str(root), *_with_json(words)]
     with out.open("wb") as told, out.with_suffix(".err").open("wb") as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=told, stderr=errors, start_new_session=True, cwd=root
@@ -100,7 +102,40 @@ def launch(root: Path, folder: Path, *words: str, name: str = "") -> tuple[subpr
     with _lock:
         _started[:] = [each for each in _started if each.poll() is None]  # nobody else waits for them
         _started.append(process)
+        if name:
+            _named[name] = process
     return process, out
+
+
+def _with_json(words: Sequence[str]) -> list[str]:
+    """Return a command that answers in JSON.
+
+    >>> _with_json(["branch", "drop", "--", "x"]), _with_json(["run", "p"])
+    (['branch', 'drop', '--json', '--', 'x'], ['run', 'p', '--json'])
+    """
+    at = list(words).index("--") if "--" in words else len(words)
+    return [*words[:at], "--json", *words[at:]]
+
+
+def alive(name: str) -> bool:
+    """Tell whether the command that was launched by that name goes on."""
+    with _lock:
+        process = _named.get(name)
+    return process is not None and process.poll() is None
+
+
+def failure(folder: Path, name: str) -> AnabranchError | None:
+    """Return why the command that was last launched by that name failed; None when it did not."""
+    with _lock:
+        process = _named.get(name)
+    if process is None or process.poll() in {None, 0}:
+        return None
+    out = folder / f"{name}.ndjson"
+    try:
+        _told(out.read_bytes(), out.with_suffix(".err").read_bytes(), process.returncode)
+    except (AnabranchError, OSError) as error:
+        return error if isinstance(error, AnabranchError) else None
+    return None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from anabranch.model.run import RunState, StepState
 from anabranch.web.act import CODE, WHAT
 from anabranch.web.live import Live
+from anabranch.web.look.branch import branch, branches, drop, promote
+from anabranch.web.look.dataset import dataset, datasets, sample
 from anabranch.web.look.home import home
 from anabranch.web.look.log import log
 from anabranch.web.look.pipeline import pipeline
@@ -98,6 +100,44 @@ PAGES = (
         ),
         slow=True,
     ),
+    Page(
+        "/datasets", "The registry: every dataset, and when it was last written.", "datasets.html", datasets, "Datasets"
+    ),
+    Page(
+        "/datasets/{dataset:path}/sample",
+        "Some rows of a dataset; sensitive values are left out.",
+        "sample.html",
+        sample,
+        "Sample",
+        (NAMESPACE,),
+        slow=True,
+    ),
+    Page(
+        "/datasets/{dataset:path}",
+        "One dataset: its contract, where it comes from and goes to, how it grew.",
+        "dataset.html",
+        dataset,
+        "Dataset",
+        (word("namespace", "Only what `main` or this branch wrote; empty for all."), ENVIRONMENT),
+    ),
+    Page("/branches", "Every branch.", "branches.html", branches, "Branches"),
+    Page(
+        "/branches/{branch}",
+        "One branch: what it runs anew, how its code and its data differ from main's.",
+        "branch.html",
+        branch,
+        "Branch",
+        slow=True,
+    ),
+    Page(
+        "/branches/{branch}/promote",
+        "What a promotion would change in main, and what stands in its way.",
+        "promote.html",
+        promote,
+        "Promotion",
+        slow=True,
+    ),
+    Page("/branches/{branch}/drop", "What a drop would delete.", "drop.html", drop, "Drop", slow=True),
 )
 """Every page with its JSON twin; the order is that of the OpenAPI document."""
 

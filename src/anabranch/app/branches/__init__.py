@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from anabranch.app.branches import create as creating
 from anabranch.app.branches import deltas as comparing
 from anabranch.app.branches import drop as dropping
-from anabranch.app.branches import git
+from anabranch.app.branches import git, reports
 from anabranch.app.branches import look as looking
 from anabranch.app.branches import promote as promoting
 from anabranch.app.branches import run as running
 from anabranch.app.branches.deltas import Asked
 from anabranch.branch.names import slug
+from anabranch.data import branching
 from anabranch.model.branch import BranchKind
 from anabranch.model.errors import ConflictError
 from anabranch.store.branches import SqliteBranchStore
@@ -191,7 +192,26 @@ class Branches:
             StepError: `unreadable-input`, `missing-input`, the data vanished; `disk-full`.
         """
         with self.held(name) as branch:
-            return comparing.report(self, branch, asked or Asked(), reporter)
+            report = comparing.report(self, branch, asked or Asked(), reporter)
+            reports.keep(self, branch, report)
+            return report
+
+    def report(self, name: str) -> Report | None:
+        """Return what `deltas` last showed; None when nobody has compared it."""
+        return reports.kept(self, self.find(name))
+
+    def preview_promote(self, name: str) -> promoting.Preview:
+        """Return what `promote` would change in main, and what stands in its way; nothing is changed.
+
+        Raises:
+            UsageError: `sampled-branch`.
+            ConflictError: `branch-not-run`, `run-not-succeeded`, `promoted`.
+        """
+        return promoting.preview(self, self.find(name))
+
+    def preview_drop(self, name: str) -> tuple[str, ...]:
+        """Return what `drop` would delete below the branch's root; nothing is deleted."""
+        return branching.owned(self.root(self.find(name)))
 
     def promote(self, name: str) -> Branch:
         """Take a branch's outputs into main without a rerun; the branch's record says what changed.

@@ -71,12 +71,17 @@ def page(report: Report, pipeline: Pipeline) -> str:
             *_head(report),
             f'<div class="graph">{svg(coloured(draw(pipeline), report))}</div>',
             "<h2>Datasets</h2>",
-            *_overview(report),
-            *(line for delta in report.datasets[:DATASETS] for line in _dataset(delta)),
+            *sections(report),
             *_steps(report),
             "</body></html>\n",
         ]
     )
+
+
+def sections(report: Report) -> Iterator[str]:
+    """Yield what is to be said of the datasets as HTML, for a page that has a style of its own."""
+    yield from _overview(report)
+    yield from (line for delta in report.datasets[:DATASETS] for line in _dataset(delta))
 
 
 def coloured(picture: Picture, report: Report) -> Picture:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from anabranch.show.human import seconds
+from anabranch.show.human import plural, seconds
 from anabranch.web.render import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from anabranch.model.summary import Summary
+    from anabranch.model.summary import Summary, Write
 
 STEP, HIGH = 9, 26
 """Pixels from one small bar to the next, and of the highest."""
@@ -79,3 +79,35 @@ def durations(runs: Sequence[Summary], href: Callable[[str], str]) -> Markup:
     size = f'width="{wide + 120}" height="{TALL + 26}" viewBox="0 0 {wide + 120} {TALL + 26}"'
     head = Markup(f'<svg class="durations" {size} role="group" aria-label="How long each run took">')  # noqa: S704 - numbers
     return head + guide + Markup("").join(parts) + Markup("</svg>")
+
+
+def rows_over_time(writes: Sequence[Write], href: Callable[[str], str]) -> Markup:
+    """Return how many rows a dataset had, oldest at the left; each bar leads to the run that wrote it."""
+    shown = [each for each in reversed(writes) if each.rows is not None]
+    if not shown:
+        return Markup("")
+    most = max(each.rows or 0 for each in shown) or 1
+    parts: list[Markup] = []
+    for i, each in enumerate(shown):
+        high = max(2.0, round(TALL / 2 * (each.rows or 0) / most, 1))
+        parts.append(
+            Markup(
+                '<a href="{href}" aria-label="{rows} by run {run}"><g class="bar s-running"><title>{rows} by run {run}'
+                '</title><rect class="hit" x="{x}" y="0" width="{wide}" height="{all}"/>'
+                '<rect x="{x}" y="{y}" width="{thin}" height="{high}" rx="2"/></g></a>'
+            ).format(
+                href=href(each.run),
+                rows=plural(each.rows or 0, "row"),
+                run=each.run,
+                x=i * WIDE,
+                wide=WIDE,
+                thin=WIDE - 6,
+                all=TALL // 2 + 4,
+                y=f"{TALL / 2 - high + 2:g}",
+                high=f"{high:g}",
+            )
+        )
+    wide, tall = max(len(shown) * WIDE, 240), TALL // 2 + 6
+    size = f'width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}"'
+    head = Markup(f'<svg class="durations" {size} role="group" aria-label="How many rows it had">')  # noqa: S704 - numbers
+    return head + Markup("").join(parts) + Markup("</svg>")

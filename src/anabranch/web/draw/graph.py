@@ -47,11 +47,12 @@ WORST = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is told of one node: how it stands, two lines below its name, and where it leads."""
+    """What is told of one node: how it stands, two lines below its name, where it leads, and a colour of its own."""
 
     state: str = ""
     lines: tuple[str, ...] = ()
     href: str = ""
+    tone: str = ""
 
 
 def graph(pipeline: Pipeline, looks: Mapping[str, Look]) -> Markup:
@@ -146,7 +147,8 @@ def _node(node: Node, box: Box, look: Look) -> Iterator[str]:
     kind = "dataset" if dataset else "step"
     told = ", ".join(text for text in (node.label, look.state, *look.lines, node.note) if text)
     yield f'<a href="{_text(look.href)}">' if look.href else "<g>"
-    yield f'<g class="node {kind} l-{_text(node.badge)} s-{_text(look.state)}"><title>{_text(told)}</title>'
+    classes = " ".join(["node", kind, *(f"{a}-{b}" for a, b in (("s", look.state), ("tone", look.tone)) if b)])
+    yield f'<g class="{_text(classes)}"><title>{_text(told)}</title>'
     radius = box.height / 2 if dataset else 7
     yield f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}"/>'
     lines = [line for line in look.lines if line][: 1 if dataset else 2]
