@@ -14,19 +14,24 @@ from anyio import CapacityLimiter
 from anabranch.app import Project
 from anabranch.model.run import RunState, fold
 from anabranch.store.runs import SqliteRunStore
+from anabranch.store.summaries import LIVE
 from anabranch.web.spans import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.run import Run, RunId
+    from anabranch.model.summary import StepBrief, Summary
     from anabranch.web.guard import Access
     from anabranch.web.spans import Span
 
 T = TypeVar("T")
+
+KEPT_BRIEFS = 60
+"""Ended runs whose steps are kept in memory in numbers: two pipelines' worth of a page."""
 
 THREADS, SLOW_THREADS = 4, 2
 """Threads for pages, and for what may take longer than a page: logs, code, data."""
@@ -55,6 +60,7 @@ class Site:
         self._own = threading.local()
         self._ended: OrderedDict[tuple[str, RunId], Told] = OrderedDict()
         self._definitions: OrderedDict[tuple[str, RunId], Pipeline] = OrderedDict()
+        self._briefs: OrderedDict[tuple[str, RunId], tuple[StepBrief, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
     @cached_property
@@ -104,6 +110,21 @@ class Site:
                 self._definitions.popitem(last=False)
         return found
 
+    def steps(self, runs: Sequence[Summary], environment: str = "") -> dict[RunId, tuple[StepBrief, ...]]:
+        """Return the steps of runs in numbers; of those that have ended what was found the first time."""
+        wanted = [(environment, run.id) for run in runs]
+        with self._lock:
+            found = {run: self._briefs[environment, run] for _, run in wanted if (environment, run) in self._briefs}
+        missing = [run.id for run in runs if run.id not in found]
+        fresh = self.store(environment).summaries.steps(missing)
+        with self._lock:
+            for run in runs:
+                if run.id in fresh and run.state not in LIVE:
+                    self._briefs[environment, run.id] = fresh[run.id]
+            while len(self._briefs) > KEPT_BRIEFS:
+                self._briefs.popitem(last=False)
+        return {run: (found | fresh)[run] for _, run in wanted if run in found or run in fresh}
+
     def told(self, run: RunId, environment: str = "") -> Told:
         """Return a run with its spans; of one that has ended what was found the first time.
 
@@ -121,7 +142,7 @@ class Site:
         if found is None or found.state is RunState.RUNNING:
             found = store.run(run)  # says that there is none, or that it is dead
         told = Told(found, spans(events, self.definition(run, environment).upstream))
-        if found.state not in {RunState.RUNNING, RunState.DEAD}:
+        if found.state not in LIVE:
             with self._lock:
                 self._ended[key] = told
                 while len(self._ended) > KEPT:

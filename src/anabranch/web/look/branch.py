@@ -57,12 +57,7 @@ def branches(asked: Asked) -> View:
 def branch(asked: Asked) -> View:
     """Look at one branch."""
     project, found = asked.project, find(asked)
-    problems: list[Shape] = []
-    look = None
-    try:
-        look = project.branches.look(found.name)
-    except AnabranchError as error:  # such as data that is gone, or a pipeline that is not there any more
-        problems = [shapes.diagnostic(each) for each in diagnostics_of(error)]
+    told, problems = _planned(asked, "branch", "show", "--", found.name)  # data that is gone does not hide the rest
     report = project.branches.report(found.name)
     summaries = asked.store.summaries
     runs = summaries.newest(found.pipeline, found.name, 10)
@@ -71,10 +66,10 @@ def branch(asked: Asked) -> View:
     failed = None if comparing else child.failure(project.folder / "ui", f"deltas-{found.slug}")
     data: Shape = {
         "branch": shapes.branch(found) | {"slug": found.slug, "at": project.shown(found.root)},
-        "stale": list(look.stale) if look is not None else [],
-        "state": look.state if look is not None else "",
+        "stale": told.get("stale", []),
+        "state": runs[0].state.value if runs else "",
         "steps": len(pipeline.steps) if pipeline is not None else 0,
-        "code_diff": look.diff if look is not None else "",
+        "code_diff": told.get("code_diff", ""),
         "runs": [shapes.summary(each) for each in runs],
         "comparing": comparing,
         "compare_failed": [shapes.diagnostic(each) for each in diagnostics_of(failed)] if failed else [],

@@ -42,12 +42,21 @@ def datasets(asked: Asked) -> View:
     """Look at the registry."""
     project = asked.project
     latest = asked.store.summaries.latest(project.datasets, MAIN)
+    writers: dict[str, list[str]] = {}
+    for pipe in project.pipelines.values():
+        for step in pipe.steps:
+            for port in step.outputs:
+                writers.setdefault(port.dataset, []).append(f"{pipe.name}/{step.id}")
     found = [
         {
-            **{key: shapes.dataset(spec)[key] for key in ("name", "stage", "format", "location", "description")},
+            "name": name,
+            "stage": spec.stage.value,
+            "format": spec.format.value,
+            "location": spec.location,
+            "description": spec.description,
             "columns": len(spec.columns),
             "primary_key": list(spec.primary_key),
-            "written_by": project.ports_of(name)[0],
+            "written_by": writers.get(name, []),
             "last": write_shape(latest[name]) if name in latest else None,
         }
         for name, spec in sorted(project.datasets.items(), key=lambda item: (_rank(item[1]), item[0]))

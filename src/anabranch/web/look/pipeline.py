@@ -9,9 +9,11 @@ from anabranch.model.call import kind
 from anabranch.model.errors import NotFoundError
 from anabranch.model.run import RunState, StepState
 from anabranch.show import shapes
+from anabranch.show.graph.picture import MOST_NODES
 from anabranch.show.human import plural, seconds, size
 from anabranch.web.draw.bars import durations
 from anabranch.web.draw.graph import Look, graph, joined
+from anabranch.web.draw.grid import grid
 from anabranch.web.look.home import places, succeeded
 from anabranch.web.look.starts import starts
 from anabranch.web.page import View
@@ -40,12 +42,12 @@ def pipeline(asked: Asked) -> View:
     name, store = asked.path["pipeline"], asked.store.summaries
     runs = store.newest(name, asked.namespace, RECENT)
     written = _written(asked, name, runs)
-    briefs = store.steps([run.id for run in runs])
+    briefs = asked.site.steps(runs, asked.environment)
     last = asked.site.told(runs[0].id, asked.environment).run if runs else None
     medians = medians_of(briefs)
-    steps = [_step(written, step.id, last, medians) for step in written.steps]
     page: int = asked.query["page"]
-    shown = steps[(page - 1) * PER_PAGE : page * PER_PAGE]
+    part = written.steps[(page - 1) * PER_PAGE : page * PER_PAGE]
+    shown = [_step(written, step.id, last, medians) for step in part]
     states = {run: {each.step: each.state.value for each in found} for run, found in briefs.items()}
     data: Shape = {
         **places(asked),
@@ -68,15 +70,18 @@ def pipeline(asked: Asked) -> View:
             {"run": run.id, "states": [states.get(run.id, {}).get(each["step"]) for each in shown]} for run in runs
         ],
         "page": page,
-        "pages": max(1, -(-len(steps) // PER_PAGE)),
+        "pages": max(1, -(-len(written.steps) // PER_PAGE)),
     }
 
     def drawn() -> Mapping[str, Any]:
         def href(run: str) -> str:
             return link(asked.root, "runs", run, environment=asked.environment)
 
+        drawn_steps = [_step(written, step.id, last, medians) for step in written.steps[:MOST_NODES]]
+        columns = [each["states"] for each in data["grid"]]
         return {
-            "graph": graph(written, looks(asked, steps, data["datasets"], last)),
+            "graph": graph(written, looks(asked, drawn_steps, data["datasets"], last)),
+            "grid": grid([each["step"] for each in shown], [run.id for run in runs], columns),
             "durations": durations(runs, href),
         }
 
@@ -94,7 +99,16 @@ def medians_of(briefs: Mapping[RunId, Sequence[StepBrief]]) -> dict[StepId, floa
 
 
 def looks(asked: Asked, steps: Sequence[Shape], datasets: Sequence[Shape], last: Run | None) -> dict[str, Look]:
-    """Return what the graph tells of each node."""
+    """Return what the graph tells of each node; where it is folded into groups, only how each step stands.
+
+    Args:
+        asked: the request.
+        steps: as `steps` of the page's data has them, those that a graph of boxes can show.
+        datasets: as `datasets` of a pipeline's data has them.
+        last: the run that is told of.
+    """
+    if last is not None and len(last.steps) > MOST_NODES:
+        return {f"step:{each.step}": Look(each.state.value) for each in last.steps}
     found: dict[str, Look] = {}
     for each in steps:
         took = seconds(each["seconds"]) if each["state"] in {"succeeded", "failed"} else ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.branch import MAIN
 from anabranch.model.run import RunState, StepState
 from anabranch.show import shapes
+from anabranch.show.graph.picture import MOST_NODES
 from anabranch.show.human import iso
 from anabranch.web.draw.graph import graph
 from anabranch.web.draw.timeline import row
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.run import Run, StepRun
+    from anabranch.model.summary import Summary
     from anabranch.show.shapes import Shape
     from anabranch.web.page import Asked
     from anabranch.web.site import Told
@@ -35,11 +38,14 @@ def run(asked: Asked) -> View:
     told = asked.site.told(asked.run, asked.environment)
     found, pipeline = told.run, asked.site.definition(told.run.id, asked.environment)
     store = asked.store.summaries
-    usual = medians_of(store.steps([each.id for each in _before(asked, found)]))
-    steps = [_step(pipeline, each, told.spans.get(each.step, ()), usual.get(each.step)) for each in found.steps]
+    usual = medians_of(asked.site.steps(_before(asked, found), asked.environment))
     page: int = asked.query["page"]
     state = str(asked.query["state"])
-    shown = _sorted([each for each in steps if state in {"", each["state"]}])
+    shown = _sorted([each for each in found.steps if state in {"", each.state.value}])
+
+    def shaped(steps: Sequence[StepRun]) -> list[Shape]:
+        return [_step(pipeline, each, told.spans.get(each.step, ()), usual.get(each.step)) for each in steps]
+
     chosen = _chosen(found, str(asked.query["step"]))
     data: Shape = {
         "run": shapes.summary(store.of([found.id])[0]) | {"seq": found.last_seq, "now_seconds": _took(found)},
@@ -49,7 +55,7 @@ def run(asked: Asked) -> View:
         "branch": found.namespace if found.namespace != MAIN else None,
         "pipeline_written": found.pipeline in asked.project.pipelines,
         "failed": [each.step for each in found.steps if each.state is StepState.FAILED],
-        "steps": shown[(page - 1) * PER_PAGE : page * PER_PAGE],
+        "steps": shaped(shown[(page - 1) * PER_PAGE : page * PER_PAGE]),
         "state": state,
         "page": page,
         "pages": max(1, -(-len(shown) // PER_PAGE)),
@@ -60,7 +66,7 @@ def run(asked: Asked) -> View:
     def drawn() -> Mapping[str, Any]:
         ended = found.ended_at if found.ended_at is not None else _last_sign(told)
         return {
-            "graph": graph(pipeline, looks(asked, steps, _datasets(pipeline, found), found)),
+            "graph": graph(pipeline, looks(asked, shaped(found.steps[:MOST_NODES]), _datasets(pipeline, found), found)),
             "rows": {
                 step["step"]: row(told.spans.get(step["step"], ()), found.started_at, ended) for step in data["steps"]
             },
@@ -70,7 +76,7 @@ def run(asked: Asked) -> View:
     return View(data, drawn)
 
 
-def _before(asked: Asked, found: Run) -> Sequence[Any]:
+def _before(asked: Asked, found: Run) -> Sequence[Summary]:
     """Return the runs that this one is measured by: the newest of its pipeline in its namespace."""
     return asked.store.summaries.newest(found.pipeline, found.namespace, 25, state=RunState.SUCCEEDED)
 
@@ -85,10 +91,10 @@ def _chosen(found: Run, named: str) -> StepRun | None:
     return None
 
 
-def _sorted(steps: list[Shape]) -> list[Shape]:
+def _sorted(steps: list[StepRun]) -> list[StepRun]:
     """Return the steps as they began; those that never did come last, and of many what is wrong comes first."""
-    order = {state.value: i for i, state in enumerate(FIRST)} if len(steps) > PER_PAGE else {}
-    return sorted(steps, key=lambda each: (order.get(each["state"], len(order)), each["started_at"] or "~"))
+    order = {state: i for i, state in enumerate(FIRST)} if len(steps) > PER_PAGE else {}
+    return sorted(steps, key=lambda each: (order.get(each.state, len(order)), each.started_at or inf))
 
 
 def _took(found: Run) -> float:
