@@ -152,6 +152,16 @@ class Summaries:
         live = [each for run in self._live_runs(None, namespace) for each in writes(run) if each.dataset == dataset]
         return tuple(sorted([*live, *kept], key=lambda each: -each.at)[:limit])
 
+    def tally(self) -> list[tuple[str, str, str, int]]:
+        """Return how many runs there are by pipeline, namespace and state; those that have not ended are `running`."""
+        if not self._store.path.exists():
+            return []
+        query = (
+            "SELECT runs.pipeline, runs.namespace, ifnull(s.state, 'running'), count(*) FROM runs "
+            "LEFT JOIN summaries s USING (position) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+        return [(pipeline, namespace, state, number) for pipeline, namespace, state, number in self._db.read(query)]
+
     def definitions(self, runs: Sequence[RunId]) -> dict[RunId, str]:
         """Return the digest of the definition of each run."""
         query = f"SELECT id, definition FROM runs WHERE id IN ({_marks(runs)})"  # noqa: S608 - marks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -34,20 +35,23 @@ WHAT = ("failed", "from", "all")
 CODE = ("current", "same")
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One kind of button: what it does, with which words, and what it understands.
+
+    `do` returns the parts of the path of the page where to look next.
+    """
+
+    about: str
+    do: Callable[[Asked, Mapping[str, str]], tuple[str, ...]]
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
 def routes(site: Site) -> list[Route]:
     """Return the routes of all buttons, each also as JSON below `/api/v1`."""
-    acts: dict[str, Callable[[Asked, Mapping[str, str]], tuple[str, ...]]] = {
-        "/runs/{run}/retry": retry,
-        "/runs/{run}/cancel": cancel,
-        "/pipelines/{pipeline:path}/run": run,
-        "/branches/{branch}/run": run_branch,
-        "/branches/{branch}/deltas": compare,
-        "/branches/{branch}/promote": promote,
-        "/branches/{branch}/drop": drop,
-    }
     found = [
         Route(prefix + path, partial(_answer, site, act), methods=["POST"], name=f"{prefix}{path}")
-        for path, act in acts.items()
+        for path, act in ACTS.items()
         for prefix in ("", API)
     ]
 
@@ -57,11 +61,11 @@ def routes(site: Site) -> list[Route]:
     return [*found, Route(f"{API}/token", token, name="token")]
 
 
-async def _answer(site: Site, act: Callable[[Asked, Mapping[str, str]], tuple[str, ...]], request: Request) -> Response:
+async def _answer(site: Site, act: Act, request: Request) -> Response:
     given = await _read(request)
     demand_same_origin(request, given.pop("token", ""), site.access)
     asked = Asked(site, request.path_params, {}, str(request.scope.get("root_path", "")))
-    where = await site.work(lambda: act(asked, given), slow=True)
+    where = await site.work(lambda: act.do(asked, given), slow=True)
     if is_api(request.scope):
         return JSONResponse({"anabranch": 1, "page": link(asked.root, *where)}, HTTPStatus.ACCEPTED)
     return RedirectResponse(link(asked.root, *where), HTTPStatus.SEE_OTHER)
@@ -179,3 +183,25 @@ def drop(asked: Asked, given: Mapping[str, str]) -> tuple[str, ...]:
     del given
     child.ask(asked.project.root, "branch", "drop", "--yes", "--", find(asked).name)
     return ("branches",)
+
+
+ACTS = {
+    "/runs/{run}/retry": Act(
+        "Run again what a run did not finish, or more; the rest is reused.",
+        retry,
+        {
+            "what": "`failed`, `from` or `all`",
+            "from": "the step from which on everything runs again",
+            "code": "`current` or `same`",
+        },
+    ),
+    "/runs/{run}/cancel": Act("Ask a run to stop; close one that is dead.", cancel),
+    "/pipelines/{pipeline:path}/run": Act("Run a pipeline.", run, {"param.NAME": "the value of a param"}),
+    "/branches/{branch}/run": Act("Run a branch.", run_branch, {"rebase": "`yes` to read what main has now"}),
+    "/branches/{branch}/deltas": Act("Compare what a branch wrote with main.", compare),
+    "/branches/{branch}/promote": Act(
+        "Let main take what a branch made.", promote, {"undo": "`yes` to give main back what it had"}
+    ),
+    "/branches/{branch}/drop": Act("Delete a branch and all that it owns.", drop),
+}
+"""Every button by its path."""

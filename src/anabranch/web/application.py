@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from anabranch.model.errors import AnabranchError
-from anabranch.web import act, tail
+from anabranch.web import act, description, metrics, tail
 from anabranch.web.assets import routes as assets
 from anabranch.web.failure import told
 from anabranch.web.guard import Access, Guard
@@ -28,7 +28,7 @@ def application(project: Project, access: Access) -> Starlette:
     site = Site(project, access)
     routes: list[BaseRoute] = [*act.routes(site), *tail.routes(site), *live_routes(site)]
     routes += [route for page in PAGES for route in page.routes(site)]
-    routes += assets()
+    routes += [*description.routes(PAGES), *metrics.routes(site), *assets()]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],

@@ -20,12 +20,20 @@ def starts(pipeline: Pipeline) -> Shape:
     """Return what starts a pipeline besides people; `next_start` is what its schedule says, whoever obeys it."""
     match pipeline.trigger:
         case Schedule(cron, timezone):
-            following = next_start(cron, timezone, int(time.time()) // 60)
-            return {"trigger": f"{cron} ({timezone})", "next_start": iso(following)}
+            return {"trigger": f"{cron} ({timezone})", "next_start": iso(starts_at(pipeline))}
         case ObjectCreated(bucket, prefix, suffix, scheme):
             return {"trigger": f"an object at {scheme}://{bucket}/{prefix}*{suffix}", "next_start": None}
         case None:
             return {"trigger": None, "next_start": None}
+
+
+def starts_at(pipeline: Pipeline) -> float | None:
+    """Return when a pipeline's schedule starts it next, Unix time in s."""
+    match pipeline.trigger:
+        case Schedule(cron, timezone):
+            return next_start(cron, timezone, int(time.time()) // 60)
+        case _:
+            return None
 
 
 @lru_cache(maxsize=512)
