@@ -96,6 +96,7 @@ class Live:
         before: Any = None
         looks = 0
         while True:
+            self._site.freshen()
             try:
                 now = await self._site.work(pulse)
             except Exception as error:  # noqa: BLE001 - a store that is locked now may be read again soon

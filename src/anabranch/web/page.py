@@ -171,10 +171,12 @@ class Page:
         """Return the routes of the page and of its twin."""
 
         async def html(request: Request) -> Response:
+            site.freshen()
             asked = self.asked(site, request)
             return HTMLResponse(await site.work(partial(self._html, asked), slow=self.slow))
 
         async def json(request: Request) -> Response:
+            site.freshen()
             asked = self.asked(site, request)
             return JSONResponse(await site.work(lambda: {"anabranch": 1, **self.look(asked).data}, slow=self.slow))
 

@@ -147,7 +147,7 @@ def live_routes(site: Site) -> list[Route]:
     live = Live(site)
 
     def of_runs(asked: Asked) -> object:
-        return asked.store.summaries.pulse(), id(asked.project.pipelines)
+        return asked.store.summaries.pulse(), id(asked.project), asked.site.problems
 
     def of_pipeline(asked: Asked) -> object:
         newest = asked.store.summaries.newest(asked.path["pipeline"], asked.namespace, 1)

@@ -76,6 +76,7 @@ def environment() -> Environment:
         ago=ago,
         code=code,
         count=human.count,
+        lines=lines,
         moment=moment,
         plain=lambda text: printable(str(text)),
         plural=human.plural,
@@ -120,6 +121,17 @@ def ago(text: str | None, now: float | None = None) -> Markup:
     told = human.ago(at, now) if at <= now else f"in {human.ago(now, at).removesuffix(' ago')}"
     title = f"{text[:19].replace('T', ' ')} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, title, told)
+
+
+def lines(text: str) -> Markup:
+    r"""Return a message with its lines as it was written, whatever else it holds.
+
+    >>> str(lines("a\n  <b>"))
+    'a<br>\u2003&lt;b&gt;'
+    """
+    found = [(line, len(line) - len(line.lstrip())) for line in text.splitlines()[:30]]
+    shown = ["\u2003" * (indent // 2) + printable(line.strip()) for line, indent in found]
+    return Markup("<br>").join(shown)
 
 
 def code(digest: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +14,12 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from anabranch.app import Project
+from anabranch.model.errors import AnabranchError
 from anabranch.model.run import RunState, fold
 from anabranch.store.runs import SqliteRunStore
 from anabranch.store.summaries import LIVE
+from anabranch.web.failure import diagnostics_of
+from anabranch.web.reread import reread, signature
 from anabranch.web.spans import spans
 
 if TYPE_CHECKING:
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from anabranch.web.spans import Span
 
 T = TypeVar("T")
+
+FRESH = 1.0
+"""Seconds between two looks whether the project's files have changed."""
 
 KEPT_BRIEFS = 60
 """Ended runs whose steps are kept in memory in numbers: two pipelines' worth of a page."""
@@ -57,6 +65,9 @@ class Site:
         self.problems: tuple[Diagnostic, ...] = ()
         """Why the project's files, as they are now, cannot be read; what is shown is how they were before."""
         self._loaded = project
+        self._signature: int | None = signature(project.root, [project.storage, project.branch_storage])
+        self._looked_at = time.monotonic()
+        self._looking: asyncio.Task[None] | None = None
         self._own = threading.local()
         self._ended: OrderedDict[tuple[str, RunId], Told] = OrderedDict()
         self._definitions: OrderedDict[tuple[str, RunId], Pipeline] = OrderedDict()
@@ -85,9 +96,25 @@ class Site:
             self._own.project = mine
         return mine[1]
 
-    def replace(self, project: Project, problems: tuple[Diagnostic, ...] = ()) -> None:
-        """Show the project as it is read now."""
-        self._loaded, self.problems = project, problems
+    def freshen(self) -> None:
+        """See whether the project's files have changed, now and then; nobody waits for it."""
+        if self._looking is not None and not self._looking.done():
+            return
+        if time.monotonic() - self._looked_at >= FRESH:
+            self._looked_at = time.monotonic()
+            self._looking = asyncio.get_running_loop().create_task(self.work(self._reread, slow=True))
+
+    def _reread(self) -> None:
+        """Read the project anew if its files have changed."""
+        loaded = self._loaded
+        now = signature(loaded.root, [loaded.storage, loaded.branch_storage])
+        before, self._signature = self._signature, now
+        if before in {None, now}:
+            return
+        try:
+            self._loaded, self.problems = reread(loaded.root), ()
+        except AnabranchError as error:
+            self.problems = diagnostics_of(error)
 
     def store(self, environment: str = "") -> SqliteRunStore:
         """Return the runs of this machine, or those of an environment as they were last told."""
