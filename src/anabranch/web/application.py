@@ -28,7 +28,7 @@ def application(project: Project, access: Access) -> Starlette:
     site = Site(project, access)
     routes: list[BaseRoute] = [*act.routes(site), *tail.routes(site), *live_routes(site)]
     routes += [route for page in PAGES for route in page.routes(site)]
-    routes += [*description.routes(PAGES), *metrics.routes(site), *assets()]
+    routes += [*description.routes(PAGES, site), *metrics.routes(site), *assets()]
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],

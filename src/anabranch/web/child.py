@@ -113,8 +113,9 @@ def _with_json(words: Sequence[str]) -> list[str]:
     >>> _with_json(["branch", "drop", "--", "x"]), _with_json(["run", "p"])
     (['branch', 'drop', '--json', '--', 'x'], ['run', 'p', '--json'])
     """
-    at = list(words).index("--") if "--" in words else len(words)
-    return [*words[:at], "--json", *words[at:]]
+    plain = [word.replace("\0", "\N{REPLACEMENT CHARACTER}") for word in words]  # no argument can hold it, and no name
+    at = plain.index("--") if "--" in plain else len(plain)
+    return [*plain[:at], "--json", *plain[at:]]
 
 
 def alive(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
@@ -15,12 +14,13 @@ from anabranch.web.page import API
 from anabranch.web.schemas import SCHEMAS, TEXT, ref, thing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from anabranch.web.page import Page
+    from anabranch.web.site import Site
 
 ERRORS = {
     400: "something asked for is wrong",
@@ -35,29 +35,47 @@ ERRORS = {
 OF_PAGES, OF_ACTS = (400, 401, 404, 409, 422, 500, 503), tuple(ERRORS)
 
 
-def routes(pages: Sequence[Page]) -> list[Route]:
+def routes(pages: Sequence[Page], site: Site) -> list[Route]:
     """Return the route of the document."""
-
-    @cache
-    def document() -> dict[str, Any]:
-        return describe(pages)
 
     async def openapi(request: Request) -> Response:
         root = str(request.scope.get("root_path", ""))
-        return JSONResponse(document() | ({"servers": [{"url": root}]} if root else {}))
+        told = describe(pages, await site.work(lambda: _examples(site)))
+        return JSONResponse(told | ({"servers": [{"url": root}]} if root else {}))
 
     return [Route(f"{API}/openapi.json", openapi, name="openapi")]
 
 
-def describe(pages: Sequence[Page]) -> dict[str, Any]:
-    """Return the document."""
+def _examples(site: Site) -> dict[str, str]:
+    """Return something of this project for each parameter of a path."""
+    project = site.project
+    pipelines, datasets = list(project.pipelines.values()), sorted(project.datasets)
+    branches = project.branches.all() if project.runs.path.exists() else ()
+    first_of: dict[str, list[str]] = {
+        "run": ["last"],
+        "attempt": ["1"],
+        "pipeline": [each.name for each in pipelines],
+        "step": [step.id for each in pipelines for step in each.steps],
+        "dataset": datasets,
+        "branch": [each.slug for each in branches],
+    }
+    return {name: known[0] for name, known in first_of.items() if known}
+
+
+def describe(pages: Sequence[Page], examples: Mapping[str, str]) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        pages: every page.
+        examples: something that is there, for each parameter of a path.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for page in pages:
         paths.setdefault(_plain(page.json_path), {})["get"] = {
             "operationId": page.name,
             "summary": page.about,
             "parameters": [
-                *_in_path(page.json_path),
+                *_in_path(page.json_path, examples),
                 *(
                     {"name": q.name, "in": "query", "description": q.about, "schema": dict(q.schema)}
                     for q in page.query
@@ -66,7 +84,7 @@ def describe(pages: Sequence[Page]) -> dict[str, Any]:
             "responses": _answers(200, page.about, _versioned(page.answers), OF_PAGES),
         }
     for path, act in ACTS.items():
-        paths.setdefault(_plain(API + path), {})["post"] = _act(path, act)
+        paths.setdefault(_plain(API + path), {})["post"] = _act(path, act, examples)
     paths[f"{API}/token"] = {
         "get": {
             "operationId": "token",
@@ -86,22 +104,28 @@ def describe(pages: Sequence[Page]) -> dict[str, Any]:
     }
 
 
-def _act(path: str, act: Act) -> dict[str, Any]:
+def _act(path: str, act: Act, examples: Mapping[str, str]) -> dict[str, Any]:
     keys = {name: {**TEXT, "description": about} for name, about in act.keys.items()}
     body = {"type": "object", "properties": keys, "additionalProperties": TEXT}
     header = {"name": TOKEN_HEADER, "in": "header", "schema": TEXT, "description": "as `/api/v1/token` tells it"}
     return {
         "operationId": f"{path.rpartition('/')[2]}-{path.split('/')[1]}",
         "summary": act.about,
-        "parameters": [*_in_path(path), header],
+        "parameters": [*_in_path(path, examples), header],
         "requestBody": {"content": {"application/json": {"schema": body}}},
         "responses": _answers(202, "begun; `page` is where to look", ref("Done"), OF_ACTS),
     }
 
 
-def _in_path(path: str) -> list[dict[str, Any]]:
+def _in_path(path: str, examples: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1},
+            **({"example": examples[name]} if name in examples else {}),
+        }
         for name in re.findall(r"{(\w+)", path)
     ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Match
 
 from anabranch.model.errors import (
     AnabranchError,
@@ -65,7 +66,10 @@ def diagnostics_of(error: BaseException) -> tuple[Diagnostic, ...]:
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase.lower()
         hint = "go back to the start page" if error.status_code == HTTPStatus.NOT_FOUND else ""
-        return (Diagnostic(phrase.replace(" ", "-"), f"{phrase}: there is no such page", hint),)
+        what = (
+            "there is no such page" if error.status_code == HTTPStatus.NOT_FOUND else "this address is asked otherwise"
+        )
+        return (Diagnostic(phrase.replace(" ", "-"), f"{phrase}: {what}", hint),)
     told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return (Diagnostic("internal", told, "the server's own output has the traceback; please report it"),)
 
@@ -96,4 +100,8 @@ def is_api(scope: Scope) -> bool:
 
 async def told(request: Request, error: Exception) -> Response:
     """Answer a request that failed."""
-    return answer(request.scope, error)
+    answered = answer(request.scope, error)
+    if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # a page and its button are two routes of one path
+        routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+        answered.headers["allow"] = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+    return answered

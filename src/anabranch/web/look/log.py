@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.model.errors import NotFoundError, UsageError, closest
+from anabranch.model.errors import NotFoundError, closest
 from anabranch.model.pipeline import StepId
 from anabranch.model.run import RunState
 from anabranch.show import shapes
@@ -49,12 +49,11 @@ def path_of(asked: Asked) -> tuple[Path, int]:
     """Return the log's file and the attempt that it is of.
 
     Raises:
-        NotFoundError: `unknown-step`, `no-log`.
-        UsageError: `bad-query`.
+        NotFoundError: `unknown-step`, `unknown-attempt`, `no-log`.
     """
     text, step = asked.path["attempt"], asked.path["step"]
     if not (text.isascii() and text.isdecimal() and len(text) < 7):  # noqa: PLR2004 - attempts are few
-        raise UsageError(f"{text[:60]!r} is no attempt", code="bad-query", hint="attempts count from 1")
+        raise NotFoundError(f"{text[:60]!r} is no attempt", code="unknown-attempt", hint="attempts count from 1")
     run = asked.site.told(asked.run).run
     if step not in run.step_by_id:
         message = f"no step `{step}` in run {run.id}"
