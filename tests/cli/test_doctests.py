@@ -10,10 +10,11 @@ import pytest
 
 import anabranch.cli
 import anabranch.show
+import anabranch.web
 
 MODULES = [
     module.name
-    for room in (anabranch.cli, anabranch.show)
+    for room in (anabranch.cli, anabranch.show, anabranch.web)
     for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
     if ".templates" not in module.name
 ]

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
@@ -78,10 +79,13 @@ async def _read(request: Request) -> dict[str, str]:
         UsageError: `bad-form`.
     """
     text = b""
-    async for piece in request.stream():
-        text += piece
-        if len(text) > MOST:
-            raise UsageError(f"more than {MOST} bytes were sent", code="bad-form", hint="send less")
+    try:
+        async for piece in request.stream():
+            text += piece
+            if len(text) > MOST:
+                raise UsageError(f"more than {MOST} bytes were sent", code="bad-form", hint="send less")
+    except ClientDisconnect as error:  # nobody reads the answer
+        raise UsageError("whoever asked went away", code="bad-form", hint="send it whole") from error
     try:
         if request.headers.get("content-type", "").startswith("application/json"):
             data: Any = json.loads(text or b"{}")
@@ -196,7 +200,7 @@ ACTS = {
         },
     ),
     "/runs/{run}/cancel": Act("Ask a run to stop; close one that is dead.", cancel),
-    "/pipelines/{pipeline:path}/run": Act("Run a pipeline.", run, {"param.NAME": "the value of a param"}),
+    "/pipelines/{pipeline}/run": Act("Run a pipeline.", run, {"param.NAME": "the value of a param"}),
     "/branches/{branch}/run": Act("Run a branch.", run_branch, {"rebase": "`yes` to read what main has now"}),
     "/branches/{branch}/deltas": Act("Compare what a branch wrote with main.", compare),
     "/branches/{branch}/promote": Act(

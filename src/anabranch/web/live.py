@@ -31,11 +31,11 @@ BEAT = 15.0
 
 @dataclass
 class Watch:
-    """One thing that is looked at, by however many. `version` grows when it changes."""
+    """One thing that is looked at, by however many. `version` grows when it changes, and `changed` is set once then."""
 
     version: int = 0
     watchers: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     drawn: dict[Hashable, tuple[int, asyncio.Task[str]]] = field(default_factory=dict)
 
@@ -104,9 +104,9 @@ class Live:
             looks += 1
             if now != before or (ticks and looks % TICK == 0):
                 before = now
-                async with watch.changed:
-                    watch.version += 1
-                    watch.changed.notify_all()
+                watch.version += 1
+                heard, watch.changed = watch.changed, asyncio.Event()
+                heard.set()
             await asyncio.sleep(LOOK)
 
     async def _draw(self, watch: Watch, version: int, page: Page, asked: Asked) -> str:
@@ -122,11 +122,12 @@ class Live:
 
 async def _newer(watch: Watch, seen: int) -> bool:
     """Wait until there is something new; tell whether there is."""
-    async with watch.changed:
-        try:
-            await asyncio.wait_for(watch.changed.wait_for(lambda: watch.version > max(seen, 0)), BEAT)
-        except TimeoutError:
-            return False
+    if watch.version > max(seen, 0):
+        return True
+    try:
+        await asyncio.wait_for(watch.changed.wait(), BEAT)
+    except TimeoutError:
+        return False
     return True
 
 

@@ -35,7 +35,7 @@ HOME = Page(
     twin="/home",
 )
 PIPELINE = Page(
-    "/pipelines/{pipeline:path}",
+    "/pipelines/{pipeline}",
     "One pipeline: its graph, its steps against their medians, its last runs.",
     "pipeline.html",
     pipeline,
@@ -104,7 +104,7 @@ PAGES = (
         "/datasets", "The registry: every dataset, and when it was last written.", "datasets.html", datasets, "Datasets"
     ),
     Page(
-        "/datasets/{dataset:path}/sample",
+        "/datasets/{dataset}/sample",
         "Some rows of a dataset; sensitive values are left out.",
         "sample.html",
         sample,
@@ -113,7 +113,7 @@ PAGES = (
         slow=True,
     ),
     Page(
-        "/datasets/{dataset:path}",
+        "/datasets/{dataset}",
         "One dataset: its contract, where it comes from and goes to, how it grew.",
         "dataset.html",
         dataset,
