@@ -1,13 +1,17 @@
 """The pages of `anabranch ui`: one face of `app`, made on the server; and the same as JSON below `/api/v1`.
 
+application       every route, below one guard
 site · page       what pages share; a page with its twin, from one look at the project
+pages             the table of pages
 look/             what each page shows, as JSON-ready data
 draw/             pictures as SVG: the graph, the timeline, the runs by duration
 render            templates and how values read in them
 guard · failure   who may see and change what; errors as pages
-live · logs       what goes on, as it goes on; logs of any size
+live · turns      what goes on, as it goes on; streams make room for each other
+logs · tail       logs of any size, a page at a time and as they grow
 act · child       buttons: each starts a command in a process of its own
-description · metrics    the OpenAPI document; counts for Prometheus
+description · schemas · metrics    the OpenAPI document; counts for Prometheus
+reread            the project as its files are now
 serve             the server that `anabranch ui` runs
 """
 

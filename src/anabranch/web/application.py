@@ -16,6 +16,7 @@ from anabranch.web.failure import told
 from anabranch.web.guard import Access, Guard
 from anabranch.web.pages import PAGES, live_routes
 from anabranch.web.site import Site
+from anabranch.web.turns import Turns
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def application(project: Project, access: Access) -> Starlette:
     """Return the application; `create_app` is how others ask for it."""
     site = Site(project, access)
-    routes: list[BaseRoute] = [*act.routes(site), *tail.routes(site), *live_routes(site)]
+    turns = Turns()
+    routes: list[BaseRoute] = [*act.routes(site), *tail.routes(site, turns), *live_routes(site, turns)]
     routes += [route for page in PAGES for route in page.routes(site)]
     routes += [*description.routes(PAGES, site), *metrics.routes(site), *assets()]
     app = Starlette(

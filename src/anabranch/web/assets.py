@@ -19,7 +19,14 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-FILES = frozenset({"style.css", "live.js", "mark.svg", "vendor/htmx.min.js", "vendor/hx-sse.min.js"})
+FILES = {
+    "style.css": ("style.css",),
+    "mark.svg": ("mark.svg",),
+    # One file: htmx looks for its extensions as soon as it is there, not when they are.
+    "pages.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "live.js"),
+}
+"""What is served, and of which files it is made."""
+
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -28,7 +35,8 @@ def content(name: str) -> bytes | None:
     """Return a file; None when there is none of that name."""
     if name not in FILES:
         return None
-    return resources.files("anabranch.web").joinpath("static", *name.split("/")).read_bytes()
+    folder = resources.files("anabranch.web").joinpath("static")
+    return b"\n".join(folder.joinpath(*part.split("/")).read_bytes() for part in FILES[name])
 
 
 @cache

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from anabranch.web.turns import BYE, either
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from anabranch.web.page import Asked, Page
     from anabranch.web.site import Site
+    from anabranch.web.turns import Turns
 
 LOOK = 0.5
 """Seconds between two looks at the store: a page changes twice a second at most, however much happens."""
@@ -43,9 +46,9 @@ class Watch:
 class Live:
     """Everything that is looked at now."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, turns: Turns) -> None:
         """Watch nothing yet."""
-        self._site = site
+        self._site, self._turns = site, turns
         self._watches: dict[Hashable, Watch] = {}
 
     def route(self, page: Page, pulse: Callable[[Asked], Any], *, ticks: bool = False) -> Route:
@@ -61,22 +64,27 @@ class Live:
             asked = page.asked(self._site, request)
             first = await self._site.work(lambda: pulse(asked))  # says what is wrong before the stream begins
             del first
-            return StreamingResponse(self._stream(page, asked, pulse, ticks=ticks), media_type="text/event-stream")
+            changes = self._stream(request, page, asked, pulse, ticks=ticks)
+            return StreamingResponse(changes, media_type="text/event-stream")
 
         return Route(f"/live{page.path}", stream, name=f"{page.name}.live")
 
     async def _stream(
-        self, page: Page, asked: Asked, pulse: Callable[[Asked], Any], *, ticks: bool
+        self, request: Request, page: Page, asked: Asked, pulse: Callable[[Asked], Any], *, ticks: bool
     ) -> AsyncIterator[str]:
         key = page.name, tuple(sorted(asked.path.items())), str(asked.query.get("environment", ""))
         async with self._watch(key, lambda: pulse(asked), ticks=ticks) as watch:
-            seen = -1
-            while True:
-                if not await _newer(watch, seen):
-                    yield ": alive\n\n"
-                    continue
-                seen = watch.version
-                yield _event(await self._draw(watch, seen, page, asked))
+            with self._turns.take(request) as over:
+                seen = 0
+                while not over.is_set():
+                    if watch.version == seen:
+                        await either(watch.changed, over, BEAT)
+                    if watch.version == seen:
+                        yield ": alive\n\n"
+                        continue
+                    seen = watch.version
+                    yield _event(await self._draw(watch, seen, page, asked))
+                yield BYE
 
     @asynccontextmanager
     async def _watch(self, key: Hashable, pulse: Callable[[], Any], *, ticks: bool) -> AsyncGenerator[Watch]:
@@ -118,17 +126,6 @@ class Live:
             kept = version, asyncio.create_task(self._site.work(lambda: page.body(asked)))
             watch.drawn[key] = kept
         return await asyncio.shield(kept[1])
-
-
-async def _newer(watch: Watch, seen: int) -> bool:
-    """Wait until there is something new; tell whether there is."""
-    if watch.version > max(seen, 0):
-        return True
-    try:
-        await asyncio.wait_for(watch.changed.wait(), BEAT)
-    except TimeoutError:
-        return False
-    return True
 
 
 def _event(text: str) -> str:

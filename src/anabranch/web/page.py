@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from anabranch.model.errors import NotFoundError, UsageError, closest
 from anabranch.web.render import render
+from anabranch.web.turns import recognise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -173,7 +174,9 @@ class Page:
         async def html(request: Request) -> Response:
             site.freshen()
             asked = self.asked(site, request)
-            return HTMLResponse(await site.work(partial(self._html, asked), slow=self.slow))
+            response = HTMLResponse(await site.work(partial(self._html, asked), slow=self.slow))
+            recognise(request, response)
+            return response
 
         async def json(request: Request) -> Response:
             site.freshen()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from anabranch.web.page import Asked
     from anabranch.web.site import Site
+    from anabranch.web.turns import Turns
 
 PAGE_NUMBER = number("page", "Which part of a long list, from 1.", 1, high=100_000)
 
@@ -142,9 +143,9 @@ PAGES = (
 """Every page with its JSON twin; the order is that of the OpenAPI document."""
 
 
-def live_routes(site: Site) -> list[Route]:
+def live_routes(site: Site, turns: Turns) -> list[Route]:
     """Return the live forms of the pages that change while somebody looks at them."""
-    live = Live(site)
+    live = Live(site, turns)
 
     def of_runs(asked: Asked) -> object:
         return asked.store.summaries.pulse(), id(asked.project), asked.site.problems

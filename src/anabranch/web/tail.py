@@ -14,6 +14,7 @@ from anabranch.model.run import RunState
 from anabranch.web import logs
 from anabranch.web.look.log import path_of
 from anabranch.web.page import Asked, number
+from anabranch.web.turns import BYE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.run import RunId
     from anabranch.web.site import Site
+    from anabranch.web.turns import Turns
 
 PAUSE = 0.3
 """Seconds between two pieces."""
@@ -34,12 +36,12 @@ CHECKS = 10
 AT = number("at", "The byte to go on from.", 0, low=0, high=2**62)
 
 
-def routes(site: Site) -> list[Route]:
+def routes(site: Site, turns: Turns) -> list[Route]:
     """Return the routes: a log as a file, and its live form."""
     path = "/runs/{run}/logs/{attempt}/{step:path}"
     return [
         Route(f"/files{path}", partial(_file, site), name="log.file"),
-        Route(f"/live{path}", partial(_live, site), name="log.live"),
+        Route(f"/live{path}", partial(_live, site, turns), name="log.live"),
     ]
 
 
@@ -56,12 +58,21 @@ async def _file(site: Site, request: Request) -> Response:
     )
 
 
-async def _live(site: Site, request: Request) -> Response:
+async def _live(site: Site, turns: Turns, request: Request) -> Response:
     asked = _asked(site, request)
     path, _ = await site.work(lambda: path_of(asked))
     run = await site.work(lambda: asked.run)
     at = AT.read(request.headers.get("last-event-id") or request.query_params.get("at"))
-    return StreamingResponse(_grow(site, run, path, at), media_type="text/event-stream")
+
+    async def grow() -> AsyncIterator[str]:
+        with turns.take(request) as over:
+            async for piece in _grow(site, run, path, at):
+                yield piece
+                if over.is_set():
+                    yield BYE
+                    return
+
+    return StreamingResponse(grow(), media_type="text/event-stream")
 
 
 async def _grow(site: Site, run: RunId, path: Path, at: int) -> AsyncIterator[str]:
@@ -76,7 +87,7 @@ async def _grow(site: Site, run: RunId, path: Path, at: int) -> AsyncIterator[st
         elif over:
             yield "event: end\ndata: {}\n\n"
             return
-        elif rounds % (CHECKS * 5) == 0:
+        elif rounds % CHECKS == 0:
             yield ": alive\n\n"
         await asyncio.sleep(PAUSE)
 
