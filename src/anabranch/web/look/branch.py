@@ -45,7 +45,7 @@ def branches(asked: Asked) -> View:
             | {
                 "slug": each.slug,
                 "dropping": each.dropping,
-                "last": shapes.summary(runs[each.run]) if each.run in runs else None,
+                "last": shapes.summary(runs[each.run]) if each.run is not None and each.run in runs else None,
                 "verdicts": _verdicts(project.branches.report(each.name)) if each.looked else None,
             }
             for each in found
