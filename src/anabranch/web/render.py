@@ -38,13 +38,20 @@ MARKS: dict[str, str] = {
 def render(template: str, asked: Asked, values: Mapping[str, Any]) -> str:
     """Return a page."""
     site = asked.site
+
+    def linked(*parts: str, **query: object) -> str:
+        return link(asked.root, *parts, **query)
+
+    def asset(name: str) -> str:
+        return f"{linked('static', *name.split('/'))}?v={version(name)}"
+
     shared = {
         "asked": asked,
         "project": site.project,
         "problems": site.problems,
         "token": site.access.secret,
-        "link": lambda *parts, **query: link(asked.root, *parts, **query),
-        "asset": lambda name: f"{link(asked.root, 'static', *name.split('/'))}?v={version(name)}",
+        "link": linked,
+        "asset": asset,
         "now": time.time(),
     }
     return environment().get_template(template).render(**shared, **values)
@@ -72,20 +79,27 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}
-    made.filters.update(
+    filters: dict[str, Any] = made.filters
+    filters.update(
         ago=ago,
         code=code,
         count=human.count,
         lines=lines,
         moment=moment,
-        plain=lambda text: printable(str(text)),
+        plain=plain,
         plural=human.plural,
         seconds=human.seconds,
         short=short,
         size=human.size,
     )
-    made.globals.update(state=state, MARKS=MARKS)
+    names: dict[str, Any] = made.globals  # typed by what Jinja itself puts there
+    names.update(state=state, MARKS=MARKS)
     return made
+
+
+def plain(text: object) -> str:
+    """Return text on one line, with what cannot be seen escaped."""
+    return printable(str(text))
 
 
 def state(name: str) -> Markup:

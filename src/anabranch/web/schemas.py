@@ -191,6 +191,7 @@ SCHEMAS: dict[str, Schema] = {
         parent=maybe(ref("Summary")),
         retries=many(ref("Summary")),
         branch=maybe(TEXT),
+        branch_slug=maybe(TEXT),
         pipeline_written=TRUTH,
         failed=many(TEXT),
         steps=many(

@@ -51,6 +51,7 @@ def layout(
     sizes: Mapping[str, tuple[float, float]],
     edges: Iterable[tuple[str, str]],
     lanes: Mapping[str, int] | None = None,
+    gap: float = GAP_X,
 ) -> Layout:
     """Place nodes and route edges.
 
@@ -58,6 +59,7 @@ def layout(
         sizes: width and height of each node; their order breaks ties.
         edges: source and target; loops are left out, cycles are allowed.
         lanes: the least lane of each node: lanes lie side by side, and edges never lead back to an earlier one.
+        gap: pixels between layers, for edges to bend in.
 
     >>> placed = layout({"a": (10, 10), "b": (10, 10)}, [("a", "b")])
     >>> placed.boxes["a"].x < placed.boxes["b"].x, placed.boxes["a"].y == placed.boxes["b"].y
@@ -68,7 +70,7 @@ def layout(
     layer, lane = _layers(list(sizes), forward, lanes or {})
     graph = _bend(layer, forward, {edge: edge for edge in forward})
     rows = _ordered(graph)
-    boxes = _placed(rows, graph, {**dict.fromkeys(graph.layer, (0.0, BEND_HEIGHT)), **sizes})
+    boxes = _placed(rows, graph, {**dict.fromkeys(graph.layer, (0.0, BEND_HEIGHT)), **sizes}, gap)
     routes = {edge: _route(edge, edge in set(forward), graph, boxes) for edge in wanted}
     real = {name: boxes[name] for name in sizes}
     width = max((box.x + box.width for box in real.values()), default=0.0) + MARGIN
@@ -217,7 +219,9 @@ def _crossings(rows: Sequence[Sequence[str]], graph: _Graph) -> int:
     return crossings
 
 
-def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tuple[float, float]]) -> dict[str, Box]:
+def _placed(
+    rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tuple[float, float]], gap: float
+) -> dict[str, Box]:
     """Return where each node and bend lies."""
     centre: dict[str, float] = {}
     for row in rows:
@@ -243,7 +247,7 @@ def _placed(rows: Sequence[Sequence[str]], graph: _Graph, sizes: Mapping[str, tu
     for row in rows:
         width = max((sizes[node][0] for node in row), default=0.0)
         boxes.update({node: _box(sizes[node], x, width, round(centre[node] - top + MARGIN, 1)) for node in row})
-        x += width + GAP_X
+        x += width + gap
     return boxes
 
 

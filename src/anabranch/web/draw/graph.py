@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 CHAR, SMALL = 7.3, 6.1
 """Widths of a letter in pixels, of names and of what is told below them."""
 
-STEP_HEIGHT, DATASET_HEIGHT, PAD, LEAST = 54.0, 40.0, 12.0, 168.0
+STEP_HEIGHT, DATASET_HEIGHT, PAD, LEAST = 54.0, 40.0, 12.0, 160.0
+GAP = 36.0
+"""Pixels between layers."""
+
+FITS = 1650
+"""A picture of at most so many pixels is shrunk to the page's width where there is nearly room for it."""
+
 HEAD = 26.0
 """Room above for the names of the lanes."""
 
@@ -71,8 +77,9 @@ def graph(pipeline: Pipeline, looks: Mapping[str, Look]) -> Markup:
         tuple(_lanes(pipeline, picture).items()),
     )
     wide, high = placed.width, placed.height + HEAD
+    size = f'width="{wide:g}" height="{high:g}" viewBox="0 0 {wide:g} {high:g}"'
     parts = [
-        f'<svg class="graph" width="{wide:g}" height="{high:g}" viewBox="0 0 {wide:g} {high:g}" role="group" ',
+        f'<svg class="graph{" fit" if wide <= FITS else ""}" {size} role="group" ',
         f'aria-label="{_text(f"Graph of pipeline {pipeline.name}")}">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">',
         '<path class="tip" d="M0 0.5 8 4 0 7.5z"/></marker></defs>',
@@ -92,7 +99,7 @@ def _place(
     lanes: tuple[tuple[str, int], ...],
 ) -> Layout:
     """Place a picture; the same pipeline lies the same, however its steps stand."""
-    return layout(dict(sizes), edges, dict(lanes))
+    return layout(dict(sizes), edges, dict(lanes), GAP)
 
 
 def _lanes(pipeline: Pipeline, picture: Picture) -> dict[str, int]:
@@ -130,14 +137,14 @@ def _size(node: Node) -> tuple[float, float]:
 
 def _bands(placed: Layout, picture: Picture, high: float) -> Iterator[str]:
     """Yield a band behind each stage, with its name on top."""
-    if picture.folded:
+    if picture.folded or all(node.shape is not Shape.DATASET for node in picture.nodes):
         return
     for number, stage in enumerate(LANES):
         boxes = [placed.boxes[node] for node, lane in placed.lanes.items() if lane == number and node in placed.boxes]
         if not boxes:
             continue
-        left = min(box.x for box in boxes) - 14
-        right = max(box.x + box.width for box in boxes) + 14
+        left = min(box.x for box in boxes) - 11
+        right = max(box.x + box.width for box in boxes) + 11
         yield f'<rect class="lane l-{stage}" x="{left:g}" y="0" width="{right - left:g}" height="{high:g}" rx="6"/>'
         yield f'<text class="lane-name" x="{left + 10:g}" y="17">{stage}</text>'
 

@@ -24,7 +24,7 @@ from anabranch.web.render import link
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anabranch.model.branch import Branch
+    from anabranch.model.branch import Branch, Reason
     from anabranch.model.delta import DatasetDelta, Report
     from anabranch.model.pipeline import Pipeline
     from anabranch.show.shapes import Shape
@@ -45,7 +45,7 @@ def branches(asked: Asked) -> View:
             | {
                 "slug": each.slug,
                 "dropping": each.dropping,
-                "last": shapes.summary(runs[each.run]) if each.run in runs else None,
+                "last": shapes.summary(runs[each.run]) if each.run is not None and each.run in runs else None,
                 "verdicts": _verdicts(project.branches.report(each.name)) if each.looked else None,
             }
             for each in found
@@ -166,7 +166,7 @@ def _looks(asked: Asked, found: Branch, pipeline: Pipeline, report: Report | Non
             continue
         state = run.step_by_id[step.id].state.value if run is not None and step.id in run.step_by_id else ""
         href = link(asked.root, "runs", run.id, step=step.id) + "#step" if run is not None and state else ""
-        looks[f"step:{step.id}"] = Look(state, (reason.role.value, ", ".join(reason.why)), href)
+        looks[f"step:{step.id}"] = Look(state, _why(reason), href)
     written = {port.dataset for step in pipeline.steps if step.id in set(found.steps) for port in step.outputs}
     for spec in pipeline.datasets:
         href = link(asked.root, "datasets", spec.name, namespace=found.name)
@@ -177,6 +177,12 @@ def _looks(asked: Asked, found: Branch, pipeline: Pipeline, report: Report | Non
             "", (told,), href, words.TONE[delta.verdict] if delta is not None else tone
         )
     return looks
+
+
+def _why(reason: Reason) -> tuple[str, ...]:
+    """Return why a step is in the branch, in as few words as a box of the graph holds."""
+    why = ", ".join(reason.why).replace("`", "")
+    return (why,) if reason.role is Role.DOWNSTREAM else (reason.role.value, why)
 
 
 def _told(delta: DatasetDelta) -> str:

@@ -21,7 +21,7 @@ from anabranch.web.page import View
 from anabranch.web.render import link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.pipeline import Step
@@ -176,8 +176,14 @@ def _lineage(asked: Asked, name: str) -> Any:
             writers.setdefault(port.dataset, []).append(i)
         for read in step.reads:
             readers.setdefault(read.dataset, []).append(i)
-    chosen = _walk(name, writers, lambda i: [port.dataset for port in steps[i][1].reads])
-    chosen |= _walk(name, readers, lambda i: [port.dataset for port in steps[i][1].outputs])
+
+    def sources(i: int) -> list[str]:
+        return [port.dataset for port in steps[i][1].reads]
+
+    def targets(i: int) -> list[str]:
+        return [port.dataset for port in steps[i][1].outputs]
+
+    chosen = _walk(name, writers, sources) | _walk(name, readers, targets)
     names = {step.id for i, (_, step) in enumerate(steps) if i in chosen}
     several = len(names) < len(chosen)
     kept: list[Step] = []
@@ -196,7 +202,7 @@ def _lineage(asked: Asked, name: str) -> Any:
     return graph(Pipeline(name, tuple(kept), specs), looks) if kept else ""
 
 
-def _walk(name: str, edges: Mapping[str, Sequence[int]], onward: Any) -> set[int]:
+def _walk(name: str, edges: Mapping[str, Sequence[int]], onward: Callable[[int], list[str]]) -> set[int]:
     """Return the steps that are met from a dataset on, in one direction."""
     found: set[int] = set()
     waiting = [name]

@@ -121,9 +121,7 @@ def looks(asked: Asked, steps: Sequence[Shape], datasets: Sequence[Shape], last:
         found[f"step:{each['step']}"] = Look(each["state"] or "", (joined([took, usual]), rows(each)), href)
     for each in datasets:
         count = plural(each["rows"], "row") if each["rows"] is not None else ""
-        told = joined(
-            [count, size(each["bytes"]), {"kept": "✓ contract", "broken": "✗ contract"}.get(each["contract"], "")]
-        )
+        told = joined([count, size(each["bytes"])]) + CONTRACT[each["contract"]]
         state = "failed" if each["contract"] == "broken" else ""
         found[f"dataset:{each['name']}"] = Look(state, (told,), link(asked.root, "datasets", each["name"]))
     return found

@@ -33,6 +33,7 @@ def retry(asked: Asked) -> View:
         planned = child.ask(asked.project.root, *retry_words(run, given), "--plan")
     except AnabranchError as error:  # what stands in its way is what the page is about
         problems = [shapes.diagnostic(each) for each in diagnostics_of(error)]
+    changed: str = planned.get("code_diff", "")
     data = {
         "run": shapes.summary(store.of([run])[0]),
         "what": what,
@@ -44,9 +45,9 @@ def retry(asked: Asked) -> View:
         "reruns": planned.get("reruns", []),
         "reused": planned.get("reused", []),
         "params": planned.get("params", {}),
-        "code_diff": planned.get("code_diff", ""),
+        "code_diff": changed,
     }
-    return View(data, lambda: {"diff": diff(data["code_diff"])})
+    return View(data, lambda: {"diff": diff(changed)})
 
 
 def code(asked: Asked) -> View:

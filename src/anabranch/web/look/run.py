@@ -20,6 +20,7 @@ from anabranch.web.page import View
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from anabranch.model.branch import Branch
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.run import Run, StepRun
     from anabranch.model.summary import Summary
@@ -53,6 +54,7 @@ def run(asked: Asked) -> View:
         "parent": next((shapes.summary(each) for each in store.of([found.of])), None) if found.of else None,
         "retries": [shapes.summary(each) for each in store.retries(found.id)],
         "branch": found.namespace if found.namespace != MAIN else None,
+        "branch_slug": next((each.slug for each in _branches(asked, found)), None),
         "pipeline_written": found.pipeline in asked.project.pipelines,
         "failed": [each.step for each in found.steps if each.state is StepState.FAILED],
         "steps": shaped(shown[(page - 1) * PER_PAGE : page * PER_PAGE]),
@@ -74,6 +76,13 @@ def run(asked: Asked) -> View:
         }
 
     return View(data, drawn)
+
+
+def _branches(asked: Asked, found: Run) -> list[Branch]:
+    """Return the branch of the run, if it is one's and is still there."""
+    if found.namespace == MAIN or asked.environment:
+        return []
+    return [each for each in asked.project.branches.all() if each.name == found.namespace]
 
 
 def _before(asked: Asked, found: Run) -> Sequence[Summary]:
