@@ -63,7 +63,7 @@ class AirflowOrchestration:
 
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
-        return cells.refusals(pipeline)
+        return [*cells.unknown_connections(self._environment, self._airflow), *cells.refusals(pipeline)]
 
     def resources(
         self,
