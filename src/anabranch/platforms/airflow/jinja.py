@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, Step
 
 _PARAM = re.compile("\ue000([^\ue000]*)\ue000")
-_CODE = re.compile(r"\{[{%#]|\r\n?|\n$")
+_CODE = re.compile(r"\{+[%#]|\{{2,}|\{(?=\r|\n?\Z)|\r\n?|\n\Z")
 _FILE = re.compile(r"\.(json|json-tpl|ya?ml)$")
 _NOTHING = "{{ '' }}"
 
