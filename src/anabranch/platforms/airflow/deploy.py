@@ -49,7 +49,15 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
     for name, (pipeline, definition) in sorted(pipelines.items()):
         told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
-        files = Delivered(own, f"{environment.artifacts}/{told.name}", airflow.python, root, reused, protected)
+        files = Delivered(
+            own,
+            f"{environment.artifacts}/{told.name}",
+            airflow.python,
+            root,
+            reused,
+            protected,
+            dict(airflow.connections),
+        )
         content = dag_file(pipeline, owner, dag, files).encode()
         file = f"{owner.project}/{dag}.py"
         found += [told, Resource(Address(f"dag/{dag}"), file, content, (*needed, told.address), note=name)]
