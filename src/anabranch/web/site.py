@@ -18,6 +18,7 @@ from anabranch.model.errors import AnabranchError
 from anabranch.model.run import RunState, fold
 from anabranch.store.runs import SqliteRunStore
 from anabranch.store.summaries import LIVE
+from anabranch.web import child
 from anabranch.web.failure import diagnostics_of
 from anabranch.web.reread import reread, signature
 from anabranch.web.spans import spans
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 FRESH = 1.0
 """Seconds between two looks whether the project's files have changed."""
+
+LEARN = 15.0
+"""Seconds between two questions to an environment that somebody looks at."""
 
 KEPT_BRIEFS = 60
 """Ended runs whose steps are kept in memory in numbers: two pipelines' worth of a page."""
@@ -66,6 +70,7 @@ class Site:
         """Why the project's files, as they are now, cannot be read; what is shown is how they were before."""
         self._loaded = project
         self._signature: int | None = signature(project.root, [project.storage, project.branch_storage])
+        self._learned: dict[str, float] = {}
         self._looked_at = time.monotonic()
         self._looking: asyncio.Task[None] | None = None
         self._own = threading.local()
@@ -120,9 +125,20 @@ class Site:
         """Return the runs of this machine, or those of an environment as they were last told."""
         if not environment:
             return self.project.runs
+        self._learn(environment)
         folder = self.project.folder / "environments" / environment
         stores: dict[Path, SqliteRunStore] = self._own.__dict__.setdefault("stores", {})
         return stores.setdefault(folder, SqliteRunStore(folder))
+
+    def _learn(self, environment: str) -> None:
+        """Ask an environment what has run there, now and then, in a process of its own; what it tells is kept here."""
+        name = f"learn-{environment}"
+        with self._lock:
+            if time.monotonic() - self._learned.get(environment, -LEARN) < LEARN or child.alive(name):
+                return
+            self._learned[environment] = time.monotonic()
+        project = self.project
+        child.launch(project.root, project.folder / "ui", "branch", "list", "-e", environment, name=name)
 
     def definition(self, run: RunId, environment: str = "") -> Pipeline:
         """Return the pipeline as the run started with it: that never changes."""
