@@ -118,6 +118,7 @@ class Files:
         storage: the root of the namespace's datasets.
         reused: the paths of other payloads, by the step that they run.
         protected: storage that Python steps must not write to.
+        tags: of the DAG, for people.
     """
 
     payload: str
@@ -126,6 +127,7 @@ class Files:
     storage: str
     reused: Mapping[StepId, str] = field(default_factory=dict)
     protected: str = ""
+    tags: tuple[str, ...] = field(default=(), repr=False)  # no part of the version
 
 
 def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
@@ -159,7 +161,7 @@ def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
         fetching='\n                "FETCH": FETCH,' if _is_far(files) else "",
         breach=BREACH,
     )
-    lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, version(files))]
+    lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, (version(files), *files.tags))]
     lines += [f"    {line}" if line else "" for line in _task_lines(pipeline, assets, files)]
     return head + "\n".join(lines) + "\n"
 
@@ -229,7 +231,7 @@ def _asset_lines(assets: dict[str, str]) -> Iterator[str]:
         yield "}"
 
 
-def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, version: str) -> Iterator[str]:
+def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) -> Iterator[str]:
     yield ""
     yield "with DAG("
     yield f"    {_text(dag)},"
@@ -241,7 +243,7 @@ def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, version: str) -> Iter
     yield "    catchup=False,"
     yield "    max_active_runs=1,  # a run of a pipeline never meets another of it"
     yield "    is_paused_upon_creation=False,"
-    yield f"    tags={json.dumps(['anabranch', owner.project, owner.environment, owner.namespace, version])},"
+    yield f"    tags={json.dumps(['anabranch', owner.project, owner.environment, owner.namespace, *tags])},"
     if pipeline.params:
         yield "    params={"
         for param in pipeline.params:
