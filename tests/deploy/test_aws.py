@@ -38,6 +38,7 @@ environments:
     aws: {{account: "{account}", region: us-east-1, memory: {memory}}}
     storage: s3://lake/{project}
     artifacts: s3://artifacts/some
+    tags: {{team: data}}
 """
 PIPELINE = """
 pipeline: {name}
@@ -227,6 +228,27 @@ def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path
     assert listing("some")
     silently(two, destroy=True)
     assert listing("some") == {}
+
+
+def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    aws, found = client(), []
+    for each in aws.pages("lambda", "list_functions", "Functions"):
+        found.append(aws.ask("lambda", "list_tags", Resource=each["FunctionArn"])["Tags"])
+    for each in aws.pages("iam", "list_roles", "Roles"):
+        told = aws.ask("iam", "list_role_tags", RoleName=each["RoleName"])["Tags"]
+        found.append({tag["Key"]: tag["Value"] for tag in told})
+    for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines"):
+        told = aws.ask("stepfunctions", "list_tags_for_resource", resourceArn=each["stateMachineArn"])["tags"]
+        found.append({tag["key"]: tag["value"] for tag in told})
+    for each in aws.pages("logs", "describe_log_groups", "logGroups"):
+        found.append(aws.ask("logs", "list_tags_log_group", logGroupName=each["logGroupName"])["tags"])
+    assert len(found) >= 7
+    ours = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
+    assert found == [{"team": "data", **ours}] * len(found)
+    silently(deployment, destroy=True)
+    assert listing("some/shop") == {}
 
 
 def test_a_pipeline_that_is_gone_goes_with_all_that_was_its_own(tmp_path: Path) -> None:

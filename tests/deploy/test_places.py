@@ -80,6 +80,14 @@ def test_a_place_that_is_there_no_more_holds_nobody_up(tmp_path: Path) -> None:
     assert moved.state.places()["dags"] == f"{tmp_path}/renamed"
 
 
+def test_destroy_finds_what_was_moved_by_hand(tmp_path: Path) -> None:
+    deployed(tmp_path).apply(lambda _: None)
+    (tmp_path / "dags").rename(tmp_path / "renamed")
+    done = deployed(tmp_path, dags="renamed").destroy(lambda _: None)
+    assert (done.left, len(done.plan.acts)) == ((), 3)
+    assert listing(tmp_path, "renamed", "artifacts") == []
+
+
 def test_places_are_told_and_taken_back() -> None:
     here = Environment("prod", Airflow("/dags", "http://x", token="secret://env/T"), "/lake", "/artifacts")
     there = Environment("prod", Aws("1" * 12, "eu-west-1"), "s3://lake", "s3://lake/a")

@@ -217,6 +217,21 @@ class TestEveryState:
         assert kept.left() == []
         assert there.state.applied() == {}
 
+    def test_a_branch_that_is_dropped_leaves_no_state_and_main_its_own(self, kept: Kept, tmp_path: Path) -> None:
+        if not kept.url:
+            pytest.skip("the project's own folder has it")
+        project = Project.load(_project(tmp_path, kept.url))
+        main = project.deployment("prod")
+        main.apply(lambda _: None)
+        before = kept.left()
+        branch = main.of_branch("fix")
+        root = f"{tmp_path}/lake/_branches/fix"
+        wanted = branch.branch_resources(project.pipeline("p"), root, project.code.snapshot(), {})
+        branch.apply(lambda _: None, wanted=wanted)
+        assert len(kept.left()) > len(before)
+        assert not branch.destroy(lambda _: None).left
+        assert kept.left() == before
+
 
 def _project(folder: Path, state: str, name: str = "shop") -> Path:
     root = folder / name

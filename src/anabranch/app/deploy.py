@@ -183,13 +183,17 @@ class Deployment:
         Args:
             told: hears of each change that was made.
         """
-        was = at(self.environment, self.state.places())
-        platform = self._there(destroy=True)
+        was, platforms = at(self.environment, self.state.places()), [self._there(destroy=True)]
         made = self.apply(told, destroy=True)
-        own = self.owner.namespace == MAIN  # a branch's lie below its root, and go with it
-        forgotten = reports.forget(mirror.local(was.storage), reports.deployment_of(self.owner)) if own else 0
-        left = tuple(each.address for each in platform.live([]).values() if each.owner == self.owner)
-        return Destroyed(made, forgotten, left)
+        if was != self.environment:  # somebody may have moved what lay there, marks and all
+            platforms.append(self.platform)
+            made = replace(made, changes=(*made.changes, *self.apply(told, destroy=True).changes))
+        own = self.owner.namespace == MAIN  # a branch's reports lie below its root, and go with it
+        storages = {was.storage, self.environment.storage} if own else set[str]()
+        mine = reports.deployment_of(self.owner)
+        forgotten = sum(reports.forget(mirror.local(each), mine) for each in sorted(storages))
+        there = [each for platform in platforms for each in platform.live([]).values()]
+        return Destroyed(made, forgotten, tuple(each.address for each in there if each.owner == self.owner))
 
 
 @dataclass(frozen=True, slots=True)
