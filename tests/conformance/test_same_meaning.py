@@ -9,8 +9,8 @@ import pytest
 from tests.conformance.both import Both, Told, in_order, logical
 from tests.platforms.openlineage_spec import demand_valid
 
-from anabranch.cli.followfar import follow_elsewhere
 from anabranch.app import Project
+from anabranch.cli.followfar import follow_elsewhere
 from anabranch.model.branch import Role
 from anabranch.model.errors import AnabranchError
 from anabranch.model.run import Run
@@ -128,7 +128,7 @@ def test_logs_are_followed_while_a_run_goes_on(both: Both) -> None:
     for _, attempt, text in follow_elsewhere(runs, found, None, None):
         heard[attempt] = heard.get(attempt, "") + text.decode()
     assert heard == {number: runs.log(run.id, pipeline.steps[0].id, number) for number in heard}
-    assert max(heard) == 2
+    assert "not yet" in heard[1]
 
 
 def test_a_branch_runs_beside_main_and_leaves_nothing(both: Both) -> None:
