@@ -20,7 +20,7 @@ group() {
     echo "requirements/$name.txt: $(grep -c == "requirements/$name.txt") packages"
 }
 
-compile dev --extra local --extra objects --extra airflow --extra aws --extra pandas --extra ui --extra delta --extra iceberg --extra spark --group dev
+compile dev --extra local --extra objects --extra airflow --extra aws --extra postgres --extra pandas --extra ui --extra delta --extra iceberg --extra spark --group dev
 compile local --extra local --extra ui --constraint requirements/dev.txt
 compile base --constraint requirements/dev.txt
 compile dbt --extra dbt

@@ -59,7 +59,9 @@ def main(arguments: list[str], root: Path) -> int:
     storage, step = mirror.local(given.storage), StepId(given.step)
 
     def report(began: float, outcome: Outcome | None = None) -> None:
-        told: dict[str, Any] = {"anabranch": 1, "definition": given.definition.rpartition("/")[2], "began": began}
+        *folders, name = given.definition.split("/")
+        deployment = "/".join(folders[-3:])  # as `reports.deployment_of` has it
+        told: dict[str, Any] = {"anabranch": 1, "definition": name, "deployment": deployment, "began": began}
         if outcome is not None:
             told |= {"ended": time.time(), "outcome": codec.encode(outcome)}
         reports.write(storage, definition["pipeline"], run, step, attempt, told)

@@ -280,6 +280,10 @@ class Registers(Protocol):
         """Write an object if there is none (`fresh`), or over the one of that etag; return whether it was written."""
         ...
 
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, whatever they hold; they may be gone already."""
+        ...
+
 
 class Platform(Protocol):
     """What resources are made on. Each call that changes something is one remote call."""
@@ -433,11 +437,15 @@ class StateStore(Protocol):
         ...
 
     def applied(self) -> Mapping[Address, Applied]:
-        """Return what was made, as it was left."""
+        """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
+        ...
+
+    def places(self) -> Mapping[str, str]:
+        """Return where it was made, by what each place is for; empty where nothing is known."""
         ...
 
     def lock(self) -> AbstractContextManager[None]:
-        """Hold the state's lock.
+        """Hold the state's lock. A state that is empty when it is let go is deleted.
 
         Raises:
             ConflictError: `state-locked`, with who holds it and since when.
@@ -458,6 +466,10 @@ class StateStore(Protocol):
 
     def forget(self, address: Address) -> None:
         """Note that a resource is gone; raises as `intend`."""
+        ...
+
+    def settle(self, places: Mapping[str, str]) -> None:
+        """Note where it is made; raises as `intend`."""
         ...
 
 

@@ -10,6 +10,7 @@ from tests.conformance.both import Both, Told, in_order, logical
 from tests.platforms.openlineage_spec import demand_valid
 
 from anabranch.app import Project
+from anabranch.cli.followfar import follow_elsewhere
 from anabranch.model.branch import Role
 from anabranch.model.errors import AnabranchError
 from anabranch.model.run import Run
@@ -113,6 +114,21 @@ def test_a_run_is_cancelled_and_its_log_is_read(both: Both) -> None:
     done = remote.run(project.pipeline("diamond"), {}, None, Told())
     log = remote.of(project.pipeline("diamond")).log(done.id, done.steps[0].step, 1)
     assert log == "wrote started: 7 rows\n"
+    runs, found = project.at("real").find(done.id)
+    followed = follow_elsewhere(runs, found, {done.steps[0].step}, None)
+    assert [(attempt, text) for _, attempt, text in followed] == [(1, log.encode())]
+
+
+def test_logs_are_followed_while_a_run_goes_on(both: Both) -> None:
+    pipeline = both.project.pipeline("flaky")
+    marker = str(both.folder / "followed")
+    run = both.project.remote("real").run(pipeline, {"marker": marker}, None, Told(), wait=False)
+    runs, found = both.project.at("real").find(run.id)
+    heard: dict[int, str] = {}
+    for _, attempt, text in follow_elsewhere(runs, found, None, None):
+        heard[attempt] = heard.get(attempt, "") + text.decode()
+    assert heard == {number: runs.log(run.id, pipeline.steps[0].id, number) for number in heard}
+    assert "not yet" in heard[1]
 
 
 def test_a_branch_runs_beside_main_and_leaves_nothing(both: Both) -> None:

@@ -15,14 +15,11 @@ from anabranch.app import Project
 from anabranch.app.deploy import Deployment
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
-from anabranch.model.resource import Address, Applied
-from anabranch.store.database import Database
-from anabranch.store.deployments import LEASE, SqliteStateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anabranch.model.resource import Live, Resource
+    from anabranch.model.resource import Address, Live, Resource
 
 SPEC = """
 project: {project}
@@ -153,7 +150,7 @@ def test_killed_by_the_kernel_its_lock_and_its_changes_do_no_harm(tmp_path: Path
     root = str(tmp_path / "shop")
     ended = subprocess.run([sys.executable, "-c", KILLED, root, str(turn)], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
-    done = set(deployment.state.applied())
+    done = {address for address, each in deployment.state.applied().items() if each.digest}
     assert len(done) == turn + 1
     assert not done & {change.address for change in silently(deployment).acts}  # what is recorded is not made again
     assert deployment.plan().changes == ()
@@ -239,27 +236,6 @@ def test_a_saved_plan_is_refused_once_it_is_stale_or_was_applied(tmp_path: Path)
     assert files(tmp_path) == before
 
 
-def test_the_lock_keeps_others_out_until_its_lease_ends_and_fences_who_lost_it(tmp_path: Path) -> None:
-    now = [1000.0]
-    one, two = (SqliteStateStore(Database(tmp_path), "prod", "main", lambda: now[0]) for _ in range(2))
-    applied = Applied(Address("dag/x"), "x.py", "sha256:1")
-    with one.lock():
-        held = Database(tmp_path)
-        held.write(lambda db: db.execute("UPDATE deployments SET holder = 'elsewhere:1'"))
-        with pytest.raises(ConflictError) as refused, two.lock():
-            pass
-        assert refused.value.code == "state-locked"
-        assert "elsewhere:1" in refused.value.message
-        one.record(applied)
-        now[0] += LEASE + 1
-        with two.lock():
-            with pytest.raises(ConflictError) as lost:
-                one.record(applied)
-            assert lost.value.code == "lock-lost"
-            two.forget(applied.address)
-    assert two.applied() == {}
-
-
 def test_applies_at_once_are_safe(tmp_path: Path) -> None:
     deployed(tmp_path)
     command = [sys.executable, "-c", KILLED, str(tmp_path / "shop"), "1000"]
@@ -275,7 +251,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_recorded(tmp_pat
     (tmp_path / "dags").write_text("a file where the folder should be")
     with pytest.raises(AnabranchError):
         silently(deployment)
-    assert not any(address.startswith("dag/") for address in deployment.state.applied())
+    assert not any(each.digest for each in deployment.state.applied().values() if each.address.startswith("dag/"))
     (tmp_path / "dags").unlink()
     silently(deployment)
     assert deployment.plan().changes == ()

@@ -40,6 +40,7 @@ environments:
     aws: {{account: "{account}", region: us-east-1, memory: {memory}}}
     storage: s3://lake/{project}
     artifacts: s3://artifacts/some
+    tags: {{team: data}}
 """
 PIPELINE = """
 pipeline: {name}
@@ -229,6 +230,29 @@ def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path
     assert listing("some")
     silently(two, destroy=True)
     assert listing("some") == {}
+
+
+def pairs(told: list[dict[str, str]]) -> dict[str, str]:
+    return dict(tuple(each.values()) for each in told)  # type: ignore[misc]
+
+
+def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    aws = client()
+    functions = [each["FunctionArn"] for each in aws.pages("lambda", "list_functions", "Functions")]
+    roles = [each["RoleName"] for each in aws.pages("iam", "list_roles", "Roles")]
+    machines = [each["stateMachineArn"] for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines")]
+    groups = [each["logGroupName"] for each in aws.pages("logs", "describe_log_groups", "logGroups")]
+    found: list[dict[str, str]] = [aws.ask("lambda", "list_tags", Resource=each)["Tags"] for each in functions]
+    found += [pairs(aws.ask("iam", "list_role_tags", RoleName=each)["Tags"]) for each in roles]
+    found += [pairs(aws.ask("stepfunctions", "list_tags_for_resource", resourceArn=each)["tags"]) for each in machines]
+    found += [aws.ask("logs", "list_tags_log_group", logGroupName=each)["tags"] for each in groups]
+    assert len(found) >= 7
+    ours = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
+    assert found == [{"team": "data", **ours}] * len(found)
+    silently(deployment, destroy=True)
+    assert listing("some/shop") == {}
 
 
 def test_a_pipeline_that_is_gone_goes_with_all_that_was_its_own(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from anabranch.app.state import state_at
+from anabranch.data import reports
 from anabranch.data.access import access_of
 from anabranch.data.objects import mirror
 from anabranch.data.objects.files import ObjectFiles
-from anabranch.data.objects.store import objects
 from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import definition, payload
+from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
 from anabranch.model.call import NativeCall
@@ -21,10 +23,7 @@ from anabranch.model.resource import Address, Owner
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
 from anabranch.ports import Built
 from anabranch.run.packages import packages
-from anabranch.store.database import Database
-from anabranch.store.deployments import SqliteStateStore
 from anabranch.store.files import LocalFiles
-from anabranch.store.shared import SharedStateStore
 from anabranch.worker import cache_folder
 
 if TYPE_CHECKING:
@@ -48,10 +47,7 @@ class Deployment:
         """Use `Project.deployment`."""
         self._project, self.environment, self._code = project, environment, code
         self.owner = Owner(project.name, environment.name, namespace)
-        self.state: StateStore = SqliteStateStore(Database(project.folder), environment.name, namespace)
-        if environment.state:
-            key = f"{project.name}/{environment.name}/{namespace}.json"
-            self.state = SharedStateStore(objects(environment.state), key)
+        self.state: StateStore = state_at(environment.state, self.owner, project.folder)
         self.orchestration = orchestration(environment, self.owner)
         self.platform: Platform = self.orchestration.platform
 
@@ -133,10 +129,13 @@ class Deployment:
         Raises:
             InvalidProject: `foreign-object`, or all that `check` finds.
             NotFoundError: `no-resource`, of a target.
+            ConflictError: `environment-moved`, it was deployed to another place; `destroy` looks there.
         """
+        if not destroy:
+            same_places(self.environment, self.state.places())
         desired = [] if destroy else self.resources() if wanted is None else list(wanted)
         serial, applied = self.state.serial, self.state.applied()
-        live = self.platform.live(desired)
+        live = self._there(destroy=destroy).live(desired)
         targets = frozenset(target)
         if targets:
             known = {each.address for each in desired} | set(live) | set(applied)
@@ -169,9 +168,50 @@ class Deployment:
             made = self.plan(**settings)  # type: ignore[arg-type]
             if digest:
                 same_plan(made, digest)
+            destroy = bool(settings.get("destroy"))
             if made.changes and agreed(made):
-                apply(made, self.platform, self.state, told)
+                if not destroy and (places := places_of(self.environment)) != self.state.places():
+                    self.state.settle(places)
+                apply(made, self._there(destroy=destroy), self.state, told)
             return made
+
+    def _there(self, *, destroy: bool) -> Platform:
+        """Return where the deployment is, or where it was made when it is to be destroyed."""
+        was = at(self.environment, self.state.places()) if destroy else self.environment
+        return self.platform if was == self.environment else orchestration(was, self.owner).platform
+
+    def destroy(self, told: Callable[[Change], None]) -> Destroyed:
+        """Delete all that was deployed, wherever it was made, and what its runs reported; the data stays.
+
+        Args:
+            told: hears of each change that was made.
+        """
+        was, platforms = at(self.environment, self.state.places()), [self._there(destroy=True)]
+        made = self.apply(told, destroy=True)
+        if was != self.environment:  # somebody may have moved what lay there, marks and all
+            platforms.append(self.platform)
+            made = replace(made, changes=(*made.changes, *self.apply(told, destroy=True).changes))
+        own = self.owner.namespace == MAIN  # a branch's reports lie below its root, and go with it
+        storages = {was.storage, self.environment.storage} if own else set[str]()
+        mine = reports.deployment_of(self.owner)
+        forgotten = sum(reports.forget(mirror.local(each), mine) for each in sorted(storages))
+        there = [each for platform in platforms for each in platform.live([]).values()]
+        return Destroyed(made, forgotten, tuple(each.address for each in there if each.owner == self.owner))
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What `destroy` did.
+
+    Attributes:
+        plan: the changes that were made.
+        reports: how many runs' reports were deleted.
+        left: what a listing still finds; nothing should be.
+    """
+
+    plan: Plan
+    reports: int
+    left: tuple[Address, ...]
 
 
 def orchestration(environment: Environment, owner: Owner) -> Orchestration:

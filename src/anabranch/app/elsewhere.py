@@ -209,9 +209,7 @@ class Elsewhere(Project):
         Raises:
             ConflictError: `not-dropped`.
         """
-        deployment = self._deployment.of_branch(slug(branch.name))
-        deployment.apply(lambda _: None, destroy=True)
-        left = [each for each in deployment.platform.live([]).values() if each.owner == deployment.owner]
-        if left:
-            message = f"branch `{branch.name}` is not gone: {len(left)} objects remain in {self.environment.name}"
+        done = self._deployment.of_branch(slug(branch.name)).destroy(lambda _: None)
+        if done.left:
+            message = f"branch `{branch.name}` is not gone: {len(done.left)} objects remain in {self.environment.name}"
             raise ConflictError(message, code="not-dropped", hint="look at the rights, then drop it again")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.data import disk
@@ -11,6 +14,8 @@ from anabranch.model.pipeline import StepId
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from anabranch.model.resource import Owner
 
 Reports: TypeAlias = dict[tuple[StepId, int], dict[str, Any]]
 """What attempts reported, by step and attempt."""
@@ -57,5 +62,65 @@ def _bodies(storage: Path, folder: str) -> list[tuple[str, bytes]]:
     return [(path.name, path.read_bytes()) for path in paths]
 
 
+def deployment_of(owner: Owner) -> str:
+    """Return what a report says of the deployment that its run was of.
+
+    >>> from anabranch.model.resource import Owner
+    >>> deployment_of(Owner("flights", "prod"))
+    'flights/prod/main'
+    """
+    return f"{owner.project}/{owner.environment}/{owner.namespace}"
+
+
+def forget(storage: Path, deployment: str) -> int:
+    """Delete the reports of a deployment's runs; return of how many runs. Those of others in the storage stay.
+
+    Raises:
+        StepError: `storage-unreachable`, `storage-denied`, `storage-read-only`.
+    """
+    runs: dict[str, list[str]] = {}
+    for name in _names(storage):
+        runs.setdefault(name.rpartition("/")[0], []).append(name)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        whose = pool.map(partial(_whose, storage), [names[0] for names in runs.values()])
+        mine = [names for names, deployed in zip(runs.values(), whose, strict=True) if deployed == deployment]
+    gone = [name for names in mine for name in names]
+    if (store := mirror.remote(storage)) is not None:
+        store.delete(gone)
+        return len(mine)
+    for name in gone:
+        with disk.told(storage / name):
+            (storage / name).unlink(missing_ok=True)
+    with suppress(OSError):  # folders that are not empty stay
+        for folder in sorted({parent for name in gone for parent in (storage / name).parents}, reverse=True):
+            if storage in folder.parents:
+                folder.rmdir()
+    return len(mine)
+
+
+AT_ONCE = 8
+"""Reports that are looked into at the same time."""
+
+
+def _names(storage: Path) -> list[str]:
+    if (store := mirror.remote(storage)) is not None:
+        return [name for name in store.list(ALL) if name.endswith(".json")]
+    found = sorted((storage / ALL).glob("*/*/[!.]*.json"))
+    return [path.relative_to(storage).as_posix() for path in found]
+
+
+def _whose(storage: Path, name: str) -> str:
+    store = mirror.remote(storage)
+    try:
+        body = (storage / name).read_bytes() if store is None else store.read(name) or b"{}"
+        return str(json.loads(body).get("deployment", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+ALL = f"{disk.OURS}/reports"
+"""The folder of all reports, below a storage."""
+
+
 def _folder(pipeline: str, run: str) -> str:
-    return f"{disk.OURS}/reports/{disk.escape(pipeline)}/{disk.escape(run)}"
+    return f"{ALL}/{disk.escape(pipeline)}/{disk.escape(run)}"

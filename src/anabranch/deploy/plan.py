@@ -30,7 +30,7 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
 
     Args:
         desired: what should be there; an address once.
-        applied: what the last `apply` left, as the state says.
+        applied: what the last `apply` left, as the state says; what has no digest was never known to be there.
         live: what is there now at any of these addresses, and all else that carries the owner's mark.
         owner: whose deployment it is.
         serial: of the state.
@@ -48,10 +48,11 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
     ]
     if foreign:
         raise InvalidProject([_foreign(each) for each in foreign])
+    left = {address: each for address, each in applied.items() if each.digest}
     changes: list[Change] = []
     unchanged = 0
     for address in sorted_by({address: resource.depends for address, resource in wanted.items()}):
-        change = _wanted(wanted[address], applied.get(address), live.get(address))
+        change = _wanted(wanted[address], left.get(address), live.get(address))
         unchanged += change is None
         changes += [change] if change else []
     stay = set[Address]() if prune else {each.address for each in live.values() if each.shared}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from anabranch.frontends.shape import AirflowShape, AwsShape, EnvironmentShape
 from anabranch.model.environment import Airflow, Aws, Environment
 from anabranch.model.errors import Diagnostic
+from anabranch.model.server import is_server, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,9 +145,23 @@ LAMBDA_SCRATCH = (512, 10_240)
 """MB of /tmp that a function may have. Source: as above."""
 
 
+TAG = re.compile(r"[\w.:/=+@-][\w .:/=+@-]{0,79}", re.ASCII)
+"""A tag's name or value that AWS and Airflow take.
+Source: https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
+
+
 def _places(shape: EnvironmentShape, *more: tuple[str, str]) -> Iterator[tuple[str, str, str]]:
-    if shape.state and not shape.state.startswith(URLS):
-        yield ("bad-state", f"keeps its state at {shape.state}", f"a URL of {', '.join(URLS)}, or nothing")
+    if is_server(shape.state):
+        code, message, hint = refusal(shape.state)
+        if code:
+            yield (code, message, hint)
+    elif shape.state and not shape.state.startswith(URLS):
+        said = "a URL that is none" if "@" in shape.state else shape.state  # a password may stand there
+        yield ("bad-state", f"keeps its state at {said}", f"a URL of {', '.join((*URLS, 'postgresql://'))}, or nothing")
+    for key, value in shape.tags.items():
+        if not TAG.fullmatch(key) or not TAG.fullmatch(f"{value}") or key.lower().startswith(("aws:", "anabranch:")):
+            hint = "up to 80 letters, digits and _.:/=+-@ in each; aws: and anabranch: are others'"
+            yield ("bad-tag", f"has a tag `{key}` that not every platform takes", hint)
     for text, key in ((shape.artifacts, "artifacts"), *more, (shape.storage, "storage")):
         if "://" in text and not text.startswith(URLS):
             yield ("bad-place", f"has {key} at {text}", f"name a folder, or a URL of {', '.join(URLS)}")
@@ -183,4 +198,5 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
         shape.state.rstrip("/"),
         tuple((key, str(value)) for key, value in sorted(shape.variables.items())),
         place,
+        tuple((key, str(value)) for key, value in sorted(shape.tags.items())),
     )

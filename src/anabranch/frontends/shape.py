@@ -263,7 +263,12 @@ class EnvironmentShape(Shape):
     aws: AwsShape | None = None
     storage: str = Field("", description="The root of main's datasets, as the workers see it.")
     artifacts: str = Field("", description="A folder that workers see, for payloads; by default below the storage.")
-    state: str = Field("", description="Where apply remembers, s3://bucket/path; by default beside the project.")
+    state: str = Field(
+        "", description="Where apply remembers: s3://bucket/path, postgresql://host/database; else beside the project."
+    )
+    tags: dict[str, Scalar] = Field(
+        default_factory=dict, description="Of what is made there, such as team: data; for people and their bills."
+    )
     variables: dict[str, Scalar] = Field(
         default_factory=dict, description="Environment variables of every step; values may be secret://provider/name."
     )

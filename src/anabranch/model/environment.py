@@ -69,9 +69,10 @@ class Environment:
         orchestrator: what runs its pipelines.
         storage: the root of main's datasets, as the workers see it.
         artifacts: the folder, as the workers see it, that payloads are uploaded to.
-        state: the URL below which `apply` remembers; empty for beside the project.
+        state: the URL where `apply` remembers; empty for beside the project.
         variables: environment variables that every step gets; values may be `secret://` references.
         place: where it is written.
+        tags: of what is made there, for people and their bills.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Environment:
     state: str = ""
     variables: tuple[tuple[str, str], ...] = ()
     place: Place | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 def folders_of(environment: Environment) -> tuple[Path, ...]:

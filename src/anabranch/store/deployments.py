@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Address, Applied
+from anabranch.store import leases
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from anabranch.store.database import Database
 
-LEASE = 120.0
-"""Seconds after which a lock whose holder has not written is anybody's."""
+_OURS = "WHERE environment = ? AND namespace = ?"
 
 
 class SqliteStateStore:
@@ -36,49 +33,56 @@ class SqliteStateStore:
     @property
     def serial(self) -> int:
         """How often the state was written."""
-        query = "SELECT serial FROM deployments WHERE environment = ? AND namespace = ?"
-        rows = self._db.read(query, self._key) if self._db.path.exists() else []
+        rows = self._read(f"SELECT serial FROM deployments {_OURS}")
         return int(rows[0][0]) if rows else 0
 
     def applied(self) -> dict[Address, Applied]:
-        """Return what was made, as it was left; resources of which nobody knows how a call went are left out."""
-        query = (
-            "SELECT address, name, digest, depends FROM resources "
-            "WHERE environment = ? AND namespace = ? AND digest <> '' ORDER BY address"
-        )
-        rows = self._db.read(query, self._key) if self._db.path.exists() else []
+        """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
+        query = f"SELECT address, name, digest, depends FROM resources {_OURS} ORDER BY address"
         return {
             Address(address): Applied(Address(address), name, digest, tuple(map(Address, json.loads(depends))))
-            for address, name, digest, depends in rows
+            for address, name, digest, depends in self._read(query)
         }
+
+    def places(self) -> dict[str, str]:
+        """Return where it was made, by what each place is for; empty where nothing is known."""
+        rows = self._read(f"SELECT places FROM deployments {_OURS}")
+        return {str(key): str(value) for key, value in json.loads(rows[0][0]).items()} if rows else {}
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the lock.
+        """Hold the lock; a state that is empty when it is let go is deleted.
 
         Raises:
             ConflictError: `state-locked`, with who holds it and since when.
         """
-        self._token = self._db.write(self._take)
+        token = leases.take()
         try:
-            yield
+            self._db.write(lambda db: self._take(db, token))
+            self._token = token
+            try:
+                yield
+            finally:
+                self._token = 0
+                self._db.write(lambda db: self._let_go(db, token))
         finally:
-            query = "UPDATE deployments SET expires_at = 0 WHERE environment = ? AND namespace = ? AND token = ?"
-            self._db.write(lambda db: db.execute(query, (*self._key, self._token)))
-            self._token = 0
+            leases.drop(token)
 
-    def _take(self, db: sqlite3.Connection) -> int:
-        now, where = self._clock(), "WHERE environment = ? AND namespace = ?"
+    def _take(self, db: sqlite3.Connection, token: int) -> None:
+        now = self._clock()
         db.execute("INSERT OR IGNORE INTO deployments (environment, namespace) VALUES (?, ?)", self._key)
-        query = f"SELECT token, holder, held_at, expires_at FROM deployments {where}"  # noqa: S608 - no value in it
-        token, holder, held_at, expires_at = db.execute(query, self._key).fetchone()
-        if expires_at > now and not _is_dead(holder):
-            message = f"{holder} has been changing {self._key[0]} for {now - held_at:.0f} s"
-            hint = f"wait for it; if it is dead, its lock ends in {expires_at - now:.0f} s"
-            raise ConflictError(message, code="state-locked", hint=hint)
-        query = f"UPDATE deployments SET token = ?, holder = ?, held_at = ?, expires_at = ? {where}"  # noqa: S608
-        db.execute(query, (token + 1, f"{socket.gethostname()}:{os.getpid()}", now, now + LEASE, *self._key))
-        return int(token) + 1
+        query = f"SELECT token, holder, held_at, expires_at FROM deployments {_OURS}"
+        before, holder, held_at, expires_at = db.execute(query, self._key).fetchone()
+        if expires_at > now and not leases.is_dead(holder, before):
+            raise leases.locked(self._key[0], holder, held_at, expires_at, now)
+        query = f"UPDATE deployments SET token = ?, holder = ?, held_at = ?, expires_at = ? {_OURS}"
+        db.execute(query, (token, leases.holder(), now, now + leases.LEASE, *self._key))
+
+    def _let_go(self, db: sqlite3.Connection, token: int) -> None:
+        ours = (*self._key, token)
+        db.execute(f"UPDATE deployments SET expires_at = 0 {_OURS} AND token = ?", ours)
+        empty = "NOT EXISTS (SELECT 1 FROM resources r WHERE r.environment = ? AND r.namespace = ?)"
+        db.execute(f"DELETE FROM deployments {_OURS} AND token = ? AND {empty}", (*ours, *self._key))
 
     def intend(self, address: Address) -> None:
         """Note that a call for a resource is about to be made.
@@ -103,32 +107,20 @@ class SqliteStateStore:
 
     def forget(self, address: Address) -> None:
         """Note that a resource is gone; raises as `intend`."""
-        query = "DELETE FROM resources WHERE environment = ? AND namespace = ? AND address = ?"
-        self._write(query, (*self._key, address))
+        self._write(f"DELETE FROM resources {_OURS} AND address = ?", (*self._key, address))
+
+    def settle(self, places: Mapping[str, str]) -> None:
+        """Note where it is made; raises as `intend`."""
+        self._write(f"UPDATE deployments SET places = ? {_OURS}", (json.dumps(dict(places)), *self._key))
+
+    def _read(self, query: str) -> list[tuple[str, ...]]:
+        return self._db.read(query, self._key) if self._db.path.exists() else []
 
     def _write(self, query: str, row: tuple[object, ...]) -> None:
         def act(db: sqlite3.Connection) -> None:
-            renew = (
-                "UPDATE deployments SET serial = serial + 1, expires_at = ? "
-                "WHERE environment = ? AND namespace = ? AND token = ?"
-            )
-            if not db.execute(renew, (self._clock() + LEASE, *self._key, self._token)).rowcount:
-                message = f"somebody else took the lock of {self._key[0]}, because this process was silent for long"
-                raise ConflictError(message, code="lock-lost", hint="plan again: what was done is recorded")
+            renew = f"UPDATE deployments SET serial = serial + 1, expires_at = ? {_OURS} AND token = ?"
+            if not db.execute(renew, (self._clock() + leases.LEASE, *self._key, self._token)).rowcount:
+                raise leases.lost(self._key[0])
             db.execute(query, row)
 
         self._db.write(act)
-
-
-def _is_dead(holder: str) -> bool:
-    """Tell whether a holder was a process of this machine that is no more."""
-    host, _, process = holder.rpartition(":")
-    if host != socket.gethostname() or not process.isdigit():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return int(process) == os.getpid()

@@ -163,7 +163,7 @@ class SqliteRunStore:
         wanted = {"pipeline": pipeline, "namespace": namespace}
         chosen = [name for name, value in wanted.items() if value is not None]
         where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in chosen)}" if chosen else ""
-        query = f"SELECT id FROM runs {where} ORDER BY position DESC LIMIT :limit"  # noqa: S608 - no value in the text
+        query = f"SELECT id FROM runs {where} ORDER BY position DESC LIMIT :limit"
         for row in self._db.read(query, {**{name: wanted[name] for name in chosen}, "limit": limit}):
             yield self.run(RunId(row[0]))
 
@@ -181,7 +181,7 @@ class SqliteRunStore:
 
         def delete(db: sqlite3.Connection) -> None:
             for table in ("summaries", "writes"):
-                which = f"DELETE FROM {table} WHERE position IN (SELECT position FROM runs WHERE id = ?)"  # noqa: S608
+                which = f"DELETE FROM {table} WHERE position IN (SELECT position FROM runs WHERE id = ?)"
                 db.executemany(which, [(run,) for run in ids])
             db.executemany("DELETE FROM events WHERE run = ?", [(run,) for run in ids])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in ids])

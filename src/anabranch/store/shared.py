@@ -6,18 +6,16 @@ Each write names the etag that it replaces, so whoever has lost the lock cannot 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Address, Applied
-from anabranch.store.deployments import LEASE
+from anabranch.store import leases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from anabranch.ports import Registers
 
@@ -41,17 +39,19 @@ class SharedStateStore:
         return int(self._now()["serial"])
 
     def applied(self) -> dict[Address, Applied]:
-        """Return what was made, as it was left; resources of which nobody knows how a call went are left out."""
-        found: dict[Address, Applied] = {}
-        for name, each in sorted(self._now()["resources"].items()):
-            if each["digest"]:
-                depends = tuple(map(Address, each["depends"]))
-                found[Address(name)] = Applied(Address(name), each["name"], each["digest"], depends)
-        return found
+        """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
+        return {
+            Address(name): Applied(Address(name), each["name"], each["digest"], tuple(map(Address, each["depends"])))
+            for name, each in sorted(self._now()["resources"].items())
+        }
+
+    def places(self) -> dict[str, str]:
+        """Return where it was made, by what each place is for; empty where nothing is known."""
+        return dict(self._now().get("places", {}))
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the lock.
+        """Hold the lock; a state that is empty when it is let go is deleted.
 
         Raises:
             ConflictError: `state-locked`, with who holds it and since when.
@@ -59,21 +59,21 @@ class SharedStateStore:
         self._read()
         held, now = self._told["lock"], self._clock()
         if held and held["expires_at"] > now:
-            message = f"{held['holder']} has been changing {self._key} for {now - held['held_at']:.0f} s"
-            hint = f"wait for it; if it is dead, its lock ends in {held['expires_at'] - now:.0f} s"
-            raise ConflictError(message, code="state-locked", hint=hint)
-        holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._told["lock"] = {"holder": holder, "held_at": now, "expires_at": now + LEASE}
-        if not self._put():
-            message = f"somebody else took the lock of {self._key} at the same moment"
-            raise ConflictError(message, code="state-locked", hint="try again in a moment")
-        self._held = True
+            raise leases.locked(self._key, held["holder"], held["held_at"], held["expires_at"], now)
+        token = leases.take()
+        lock = {"token": token, "holder": leases.holder(), "held_at": now, "expires_at": now + leases.LEASE}
+        self._told["lock"] = lock
         try:
-            yield
+            if not self._put():
+                raise leases.raced(self._key)
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+                self._let_go()
         finally:
-            self._held = False
-            self._told["lock"] = None
-            self._put()  # whoever took it meanwhile keeps it
+            leases.drop(token)
 
     def intend(self, address: Address) -> None:
         """Note that a call for a resource is about to be made.
@@ -82,17 +82,24 @@ class SharedStateStore:
             ConflictError: `lock-lost`, somebody else took the lock meanwhile.
         """
         nothing = {"name": "", "digest": "", "depends": []}
-        known = self._told["resources"].get(address, nothing)
-        self._write(address, {**known, "pending": True})
+        self._told["resources"][address] = {**self._told["resources"].get(address, nothing), "pending": True}
+        self._write()
 
     def record(self, applied: Applied) -> None:
         """Note that a resource is as it should be; raises as `intend`."""
         told = {"name": applied.name, "digest": applied.digest, "depends": list(applied.depends)}
-        self._write(applied.address, told)
+        self._told["resources"][applied.address] = told
+        self._write()
 
     def forget(self, address: Address) -> None:
         """Note that a resource is gone; raises as `intend`."""
-        self._write(address, None)
+        self._told["resources"].pop(address, None)
+        self._write()
+
+    def settle(self, places: Mapping[str, str]) -> None:
+        """Note where it is made; raises as `intend`."""
+        self._told["places"] = dict(places)
+        self._write()
 
     def _now(self) -> dict[str, Any]:
         if not self._held:
@@ -105,34 +112,56 @@ class SharedStateStore:
             self._told, self._etag = {"anabranch": VERSION, "serial": 0, "lock": None, "resources": {}}, ""
             return
         body, self._etag = found
-        try:
-            self._told = json.loads(body)
-            version = int(self._told["anabranch"])
-        except (ValueError, KeyError, TypeError):
-            message = f"the state {self._key} cannot be read: it was cut short, or is none of ours"
-            hint = "move it away: what is deployed carries our mark, so the next plan finds it again"
-            raise ConflictError(message, code="state-unreadable", hint=hint) from None
-        if version > VERSION:
-            message = f"the state {self._key} is of version {version}, this anabranch knows up to {VERSION}"
-            raise ConflictError(message, code="newer-version", hint="upgrade anabranch")
+        self._told = _understood(body, self._key)
 
-    def _write(self, address: Address, told: dict[str, Any] | None) -> None:
-        if told is None:
-            self._told["resources"].pop(address, None)
-        else:
-            self._told["resources"][address] = told
+    def _write(self) -> None:
         self._told["serial"] += 1
-        self._told["lock"] = {**(self._told["lock"] or {}), "expires_at": self._clock() + LEASE}
+        self._told["lock"] = {**(self._told["lock"] or {}), "expires_at": self._clock() + leases.LEASE}
         if not self._put():
-            message = f"somebody else took the lock of {self._key}, because this process was silent for long"
-            raise ConflictError(message, code="lock-lost", hint="plan again: what was done is recorded")
+            raise leases.lost(self._key)
+
+    def _let_go(self) -> None:
+        """Let go of the lock; whoever took it meanwhile keeps it.
+
+        Stores delete without looking at what they delete. So the lease is begun anew first, which nobody can do who has
+        lost the lock, and for as long as it lasts the object is nobody else's.
+        """
+        if self._told["resources"]:
+            self._told["lock"] = None
+            self._put()
+            return
+        self._told["lock"]["expires_at"] = self._clock() + leases.LEASE
+        if self._put():
+            self._objects.delete([self._key])
 
     def _put(self) -> bool:
+        """Write over what was read; return whether it is there now, also when only the answer was lost."""
         body = json.dumps(self._told, sort_keys=True).encode()
-        done = self._objects.put(self._key, body, fresh=not self._etag, etag=self._etag)
-        if done:
-            found = self._objects.get(self._key)
-            if found is None or found[0] != body:
-                return False
-            self._etag = found[1]
-        return done
+        self._objects.put(self._key, body, fresh=not self._etag, etag=self._etag)
+        found = self._objects.get(self._key)
+        if found is None or found[0] != body:
+            return False
+        self._etag = found[1]
+        return True
+
+
+def _understood(body: bytes, key: str) -> dict[str, Any]:
+    """Return a state as it was written.
+
+    Raises:
+        ConflictError: `newer-version`, `state-unreadable`.
+    """
+    try:
+        told: dict[str, Any] = json.loads(body)
+        version = int(told["anabranch"])
+        if version <= VERSION:
+            _ = [int(told["serial"]), told["lock"] and float(told["lock"]["expires_at"])]
+            _ = [(each["name"], each["digest"], each["depends"]) for each in told["resources"].values()]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = f"the state {key} cannot be read: it was cut short, or is none of ours"
+        hint = "move it away: what is deployed carries our mark, so the next plan finds it again"
+        raise ConflictError(message, code="state-unreadable", hint=hint) from None
+    if version > VERSION:
+        message = f"the state {key} is of version {version}, this anabranch knows up to {VERSION}"
+        raise ConflictError(message, code="newer-version", hint="upgrade anabranch")
+    return told

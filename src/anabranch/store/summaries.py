@@ -101,7 +101,7 @@ class Summaries:
         if not self._store.path.exists():
             return ()
         query = (
-            f"SELECT {_COLUMNS} {_FROM} WHERE json_extract(s.head, '$[3]') = :run "  # noqa: S608 - no value in it
+            f"SELECT {_COLUMNS} {_FROM} WHERE json_extract(s.head, '$[3]') = :run "
             "AND position > (SELECT position FROM runs WHERE id = :run) ORDER BY position DESC LIMIT 25"
         )
         ended = tuple(_summary(row) for row in self._db.read(query, {"run": run}))
@@ -124,7 +124,7 @@ class Summaries:
         if not self._store.path.exists():
             return 0
         where, values = _where(pipeline, namespace)
-        return int(self._db.read(f"SELECT count(*) FROM runs WHERE {where}", values)[0][0])  # noqa: S608 - no value in it
+        return int(self._db.read(f"SELECT count(*) FROM runs WHERE {where}", values)[0][0])
 
     def steps(self, runs: Sequence[RunId]) -> dict[RunId, tuple[StepBrief, ...]]:
         """Return the steps of runs in numbers."""
@@ -164,7 +164,7 @@ class Summaries:
 
     def definitions(self, runs: Sequence[RunId]) -> dict[RunId, str]:
         """Return the digest of the definition of each run."""
-        query = f"SELECT id, definition FROM runs WHERE id IN ({_marks(runs)})"  # noqa: S608 - marks
+        query = f"SELECT id, definition FROM runs WHERE id IN ({_marks(runs)})"
         return {RunId(run): digest for run, digest in (self._db.read(query, tuple(runs)) if runs else [])}
 
     def latest(self, datasets: Iterable[str], namespace: str) -> dict[str, Write]:
@@ -192,7 +192,7 @@ class Summaries:
         """Keep those of the newest runs that ended before anything was kept."""
         where, values = _where(pipeline, namespace)
         query = (
-            f"SELECT id FROM (SELECT runs.id, s.position AS kept {_FROM} WHERE {where} "  # noqa: S608 - no value in it
+            f"SELECT id FROM (SELECT runs.id, s.position AS kept {_FROM} WHERE {where} "
             "ORDER BY runs.position DESC LIMIT :limit) WHERE kept IS NULL"
         )
         missing = [self._store.run(RunId(row[0])) for row in self._db.read(query, {**values, "limit": limit})]

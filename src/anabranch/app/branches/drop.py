@@ -47,13 +47,13 @@ def drop(branches: Branches, branch: Branch, *, force: bool) -> tuple[str, ...]:
     try:
         branch = replace(branches.find(branch.name), dropping=True)
         branches.store.save(branch)
+        project.withdraw(branch)  # first: what is still deployed could still write
         root = branches.root(branch)
         owned = branching.owned(root)
         if left := branching.delete(root):
             shown = ", ".join(name for name in left[:3] if name != ".") or str(root)
             message = f"branch `{branch.name}` is not gone: {len(left)} things remain below {root}, such as {shown}"
             raise ConflictError(message, code="not-dropped", hint="mend what keeps them, then drop it again")
-        project.withdraw(branch)
         project.runs.forget(branch.name)
         reports.forget(branches, branch)
         branches.store.delete(branch.name)

@@ -7,6 +7,7 @@ import click
 from anabranch.cli import changes
 from anabranch.cli.face import ENVIRONMENT, Face, confirm, verb
 from anabranch.model.errors import ConflictError
+from anabranch.show.human import plural
 
 
 @click.command("destroy", short_help="Delete all that was deployed to an environment, and prove it.")
@@ -14,7 +15,9 @@ from anabranch.model.errors import ConflictError
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @verb("destroy")
 def destroy_command(face: Face, environment: str, yes: bool) -> None:
-    """Delete every object that apply made in ENV; then list what remains. The data stays.
+    """Delete every object that apply made in ENV, and what runs there reported; then list what remains.
+
+    The data stays. What was made at another place, before ENV was moved, is deleted there.
 
     Exit code 7 when anything could not be deleted.
     """
@@ -24,10 +27,11 @@ def destroy_command(face: Face, environment: str, yes: bool) -> None:
         for line in changes.lines(made, face.err):
             face.note(line)
         confirm(f"delete all of this in {environment}?", yes=yes)
-    made = deployment.apply(lambda change: face.note(f"- {change.address}"), destroy=True)
-    left = [each.address for each in deployment.platform.live([]).values() if each.owner == deployment.owner]
-    if left:
-        message = f"{len(left)} objects remain in {environment}: {', '.join(left[:5])}"
+    done = deployment.destroy(lambda change: face.note(f"- {change.address}"))
+    if done.left:
+        message = f"{len(done.left)} objects remain in {environment}: {', '.join(done.left[:5])}"
         raise ConflictError(message, code="not-destroyed", hint="look at the rights, then destroy again")
-    done = f"{face.out.marks.ok} {environment}: {len(made.acts)} objects deleted, none left; the data stays"
-    face.result({"plan": changes.shape(made), "left": left}, lambda: [done])
+    runs = f", and the reports of {plural(done.reports, 'run')}" if done.reports else ""
+    text = f"{environment}: {len(done.plan.acts)} objects deleted{runs}, none left; the data stays"
+    shape = {"plan": changes.shape(done.plan), "reports": done.reports, "left": list(done.left)}
+    face.result(shape, lambda: [f"{face.out.marks.ok} {text}"])

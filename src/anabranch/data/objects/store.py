@@ -105,6 +105,10 @@ class Objects:
                 obstore.put(self._store, key, content, mode=mode)
             except (AlreadyExistsError, PreconditionError):
                 return False
+            except FileNotFoundError:  # what it should be written over is gone
+                if not etag:
+                    raise
+                return False
         return True
 
     def copy(self, source: str, target: str) -> None:

@@ -15,7 +15,7 @@ from anabranch.platforms.airflow.source import source
 from anabranch.platforms.airflow.tasks import parts_of, task_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from anabranch.model.pipeline import Param, Pipeline, StepId
 
@@ -37,6 +37,7 @@ class Files:
         reused: the paths of other payloads, by the step that they run.
         protected: storage that Python steps must not write to.
         connections: Airflow connections, by the platform whose jobs use them.
+        tags: of the DAG, for people.
     """
 
     payload: str
@@ -46,6 +47,7 @@ class Files:
     reused: Mapping[StepId, str] = field(default_factory=dict)
     protected: str = ""
     connections: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = field(default=(), repr=False)  # no part of the version
 
 
 def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
@@ -58,7 +60,7 @@ def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
         files: what it names.
     """
     assets = _assets(pipeline, files.storage) if owner.namespace == "main" else {}  # a branch's data is nobody's event
-    body = [*_dag_lines(pipeline, dag, owner, version(files))]
+    body = [*_dag_lines(pipeline, dag, owner, (version(files), *files.tags))]
     body += [f"    {line}" if line else "" for line in task_lines(pipeline, assets, files)]
     used = parts_of(pipeline)
     imports = {*used.imports, ("airflow.sdk", "DAG")}
@@ -148,7 +150,7 @@ def _asset_lines(assets: dict[str, str]) -> Iterator[str]:
         yield ""
 
 
-def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, version: str) -> Iterator[str]:
+def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) -> Iterator[str]:
     yield "with DAG("
     yield f"    {source(dag)},"
     match pipeline.trigger:
@@ -159,7 +161,7 @@ def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, version: str) -> Iter
     yield "    catchup=False,"
     yield "    max_active_runs=1,  # a run of a pipeline never meets another of it"
     yield "    is_paused_upon_creation=False,"
-    yield f"    tags={json.dumps(['anabranch', owner.project, owner.environment, owner.namespace, version])},"
+    yield f"    tags={json.dumps(['anabranch', owner.project, owner.environment, owner.namespace, *tags])},"
     if pipeline.params:
         yield "    params={"
         for param in pipeline.params:

@@ -46,6 +46,7 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
     own = f"{environment.artifacts}/{found[0].name}" if found else ""
     needed = tuple(each.address for each in found)
     protected = "" if root == environment.storage else environment.storage
+    tags = tuple(f"{name}:{value}" for name, value in environment.tags)
     for name, (pipeline, definition) in sorted(pipelines.items()):
         told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
@@ -57,6 +58,7 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
             reused,
             protected,
             dict(airflow.connections),
+            tags,
         )
         content = dag_file(pipeline, owner, dag, files).encode()
         file = f"{owner.project}/{dag}.py"

@@ -163,7 +163,11 @@ def printed(lines: Sequence[str]) -> list[str]:
 
     >>> printed(["Running command: ...", "Output:", "hello", "Command exited with return code 0"])
     ['hello']
+    >>> printed(["Running command: ...", "Output:", "it still runs"])
+    ['it still runs']
     """
     starts = [i for i, line in enumerate(lines) if line == "Output:"]
     ends = [i for i, line in enumerate(lines) if line.startswith("Command exited with return code")]
-    return list(lines[starts[0] + 1 : ends[-1]]) if starts and ends and starts[0] < ends[-1] else list(lines)
+    if not starts or (ends and ends[-1] < starts[0]):
+        return list(lines)
+    return list(lines[starts[0] + 1 : ends[-1] if ends else None])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from anabranch.model.environment import Aws
 
@@ -37,9 +37,10 @@ _BUSY = {"ResourceConflictException", "ConflictException", "ConcurrentModificati
 class AwsClient:
     """One account in one region, with the credentials that AWS's own tools would find."""
 
-    def __init__(self, aws: Aws) -> None:
-        """Name it; nothing is asked yet."""
+    def __init__(self, aws: Aws, tags: Iterable[tuple[str, str]] = ()) -> None:
+        """Name it, and the tags that people want on what is made there; nothing is asked yet."""
         self._aws = aws
+        self.tags = dict(tags)
         self._clients: dict[str, Any] = {}
 
     @cached_property

@@ -42,7 +42,7 @@ class AwsOrchestration:
         """
         self._environment, self._aws, self._owner, self._access = environment, aws, owner, access
         self._arns = Arns.of(aws)
-        self.client = AwsClient(aws)
+        self.client = AwsClient(aws, environment.tags)
         self.platform = AwsAccount(self.client, self._arns, environment.artifacts, owner)
         self.interpreter = aws.runtime.removeprefix("python")
 

@@ -9,16 +9,18 @@ import click
 
 from anabranch.cli.face import ELSEWHERE, VERSION, Face, verb, write_json
 from anabranch.cli.follow import follow
+from anabranch.cli.followfar import follow_elsewhere
 from anabranch.cli.logfile import copy, last_lines, start_of_last
 from anabranch.model.errors import NotFoundError, UsageError, closest
 from anabranch.model.run import StepState
 from anabranch.show.human import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from anabranch.app.elsewhere import Elsewhere
+    from anabranch.model.pipeline import StepId
     from anabranch.model.run import Run, StepRun
 
 JSON_LINES = 1000
@@ -48,25 +50,19 @@ def logs_command(  # noqa: PLR0917 - one parameter for each option
     """
     project = face.project()
     if environment:
-        if following:
-            message, hint = "logs elsewhere cannot be followed yet", "leave out --follow, and ask again"
-            raise UsageError(message, code="no-follow", hint=hint)
         face.environment = environment
-        _elsewhere(face, project.at(environment), run, step, attempt, tail)
+        there = project.at(environment)
+        if following:
+            runs, found = there.find(run)
+            only = {each.step for each in chosen(found, step)} if step else None
+            _grown(face, follow_elsewhere(runs, found, only, tail))
+        else:
+            _elsewhere(face, there, run, step, attempt, tail)
         return
     told = project.runs.run(project.runs.resolve(run))
     steps = chosen(told, step)
     if following:
-        for name, number, text in follow(project, told, {each.step for each in steps} if step else None, tail):
-            if face.json:
-                lines = text.decode(errors="replace").splitlines()
-                for line in lines:
-                    write_json(
-                        {"anabranch": VERSION, "verb": "runs logs", "step": name, "attempt": number, "line": line}
-                    )
-            else:
-                sys.stdout.buffer.write(text)
-                sys.stdout.buffer.flush()
+        _grown(face, follow(project, told, {each.step for each in steps} if step else None, tail))
         return
     if attempt is not None and len(steps) != 1:
         raise UsageError(
@@ -78,6 +74,17 @@ def logs_command(  # noqa: PLR0917 - one parameter for each option
         face.result({"run": told.id, "logs": logs}, list)
         return
     _print(face, files, tail)
+
+
+def _grown(face: Face, growing: Iterable[tuple[StepId, int, bytes]]) -> None:
+    """Print whole lines of logs as they come."""
+    for name, number, text in growing:
+        if face.json:
+            for line in text.decode(errors="replace").splitlines():
+                write_json({"anabranch": VERSION, "verb": "runs logs", "step": name, "attempt": number, "line": line})
+        else:
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
 
 
 def _elsewhere(

@@ -87,7 +87,7 @@ class Functions:
         form = form_of(resource)
         owner = owner_in(form["description"])
         settings = {**_settings(resource), "Code": _code(form), "PackageType": "Zip", "Architectures": ["x86_64"]}
-        tags = tags_of(owner) if owner else {}
+        tags = {**client.tags, **(tags_of(owner) if owner else {})}
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

@@ -42,7 +42,8 @@ class LogGroups:
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a log group, then say how long it keeps; cut off between, it is updated."""
-        client.ask("logs", "create_log_group", logGroupName=resource.name, tags=form_of(resource)["tags"])
+        tags = {**client.tags, **form_of(resource)["tags"]}
+        client.ask("logs", "create_log_group", logGroupName=resource.name, tags=tags)
         self.update(client, resource)
 
     def update(self, client: AwsClient, resource: Resource) -> None:

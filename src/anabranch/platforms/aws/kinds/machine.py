@@ -47,7 +47,8 @@ class Machines:
         """Make a state machine; the same call with the same definition makes no second one."""
         form = form_of(resource)
         owner = _owner(form["definition"])
-        tags = [{"key": key, "value": value} for key, value in (tags_of(owner) if owner else {}).items()]
+        told = {**client.tags, **(tags_of(owner) if owner else {})}
+        tags = [{"key": key, "value": value} for key, value in told.items()]
         client.ask(
             "stepfunctions",
             "create_state_machine",

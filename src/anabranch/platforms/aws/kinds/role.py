@@ -49,7 +49,7 @@ class Roles:
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a role, then its policy; cut off between, it is a role that lacks its policy, and is updated."""
         form = form_of(resource)
-        tags = [{"Key": key, "Value": value} for key, value in form["tags"].items()]
+        tags = [{"Key": key, "Value": value} for key, value in {**client.tags, **form["tags"]}.items()]
         trust = _text(form["trust"])
         client.ask(
             "iam",

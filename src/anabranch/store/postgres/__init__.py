@@ -1,0 +1,1 @@
+"""What several machines share, in PostgreSQL: a schema of its own, called `anabranch`."""
