@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.cases import deltas, deploy, large, start, steps
+from benchmarks.cases import deltas, deploy, large, start, steps, ui
 from benchmarks.measure import Row, verdict
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,9 @@ def table(rows: list[Row]) -> str:
 def main() -> None:
     """Measure everything."""
     bench = str((ROOT / os.environ.get("ANABRANCH_BENCH_PYTHON", ".venv-bench/bin/python")).absolute())
-    made = table([*start.rows(bench), *steps.rows(bench), *large.rows(), *deploy.rows(), *deltas.rows(bench)])
+    made = table(
+        [*start.rows(bench), *steps.rows(bench), *large.rows(), *deploy.rows(), *ui.rows(), *deltas.rows(bench)]
+    )
     print(made)
     if "--readme" in sys.argv:
         readme = ROOT / "README.md"

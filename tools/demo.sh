@@ -28,6 +28,7 @@ cat <<EOF
 Main's data is as it was. Open the report:  $PWD/deltas.html
 Where to look next:
   cd demo/flights && . ../../.venv/bin/activate
+  anabranch ui --open                all of this as pages, at http://127.0.0.1:8765/
   anabranch branch show fog          why these steps ran, what they read, how the code differs
   anabranch branch promote fog       main takes the branch's outputs, without a rerun
   anabranch branch drop fog          or nothing of it is left

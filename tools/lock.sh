@@ -20,8 +20,8 @@ group() {
     echo "requirements/$name.txt: $(grep -c == "requirements/$name.txt") packages"
 }
 
-compile dev --extra local --extra objects --extra airflow --extra aws --extra postgres --extra pandas --extra delta --extra iceberg --extra spark --group dev
-compile local --extra local --constraint requirements/dev.txt
+compile dev --extra local --extra objects --extra airflow --extra aws --extra postgres --extra pandas --extra ui --extra delta --extra iceberg --extra spark --group dev
+compile local --extra local --extra ui --constraint requirements/dev.txt
 compile base --constraint requirements/dev.txt
 compile dbt --extra dbt
 for name in docs bench emulators airflow build uv; do group "$name"; done

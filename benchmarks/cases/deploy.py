@@ -15,7 +15,12 @@ US = [sys.executable, "-m", "anabranch"]
 PROJECT = """
 project: big
 pipelines: [big.yaml]
-environments: {prod: {airflow: {dags: ../dags}, storage: ../lake}}
+environments:
+  prod: {airflow: {dags: ../dags}, storage: ../lake}
+  cloud:
+    aws: {account: "000000000000", region: us-east-1}
+    storage: s3://lake/big
+    artifacts: s3://artifacts/big
 """
 
 BY_HAND = """
@@ -47,12 +52,17 @@ def rows() -> list[Row]:
         folder.mkdir()
         (folder / "anabranch.yaml").write_text(PROJECT)
         (folder / "big.yaml").write_text(spec(10_000))
-        compiled = in_turn({"compile": [*US, "compile", "-e", "prod"]}, folder, runs=3)["compile"]
+        compiling = {env: [*US, "compile", "-e", env] for env in ("prod", "cloud")}
+        in_turn({"packages": compiling["cloud"]}, folder, runs=1)  # they are built once, then kept
+        compiled = in_turn(compiling, folder, runs=3)
         (folder / "big.yaml").write_text(spec(1_000))
         apply = [*US, "apply", "-e", "prod", "--yes"]
         planned = in_turn({"apply": apply, "plan": [*US, "plan", "-e", "prod", "--exit-code"]}, folder, runs=3)["plan"]
         found = [
-            Row("`compile` of 10,000 steps", f"{compiled.seconds:.2f} s", "", "", "5 s", compiled.seconds <= 5),
+            *(
+                Row(f"`compile` of 10,000 steps for {name}", f"{told.seconds:.2f} s", "", "", "5 s", told.seconds <= 5)
+                for name, told in zip(("Airflow", "AWS"), compiled.values(), strict=True)
+            ),
             Row("`plan` of 1,000 steps, no change", f"{planned.seconds:.2f} s", "", "", "2 s", planned.seconds <= 2),
         ]
         if not AIRFLOW.exists():

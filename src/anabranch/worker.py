@@ -89,6 +89,16 @@ _ENGINES = {
 }
 
 
+HERE = {
+    "python": "a worker process, in the step's own environment",
+    "sql": "DuckDB, in a worker process",
+    "shell": "a process",
+    "spark": "spark-submit, local or to a cluster",
+    "dbt": "dbt's command line",
+}
+"""How each kind of call runs on this machine, for people."""
+
+
 @cache
 def _engine_for(name: str) -> Engine[Any]:
     module, engine = _ENGINES[name]

@@ -9,10 +9,13 @@ from importlib import import_module
 import pytest
 
 import anabranch.cli
+import anabranch.show
+import anabranch.web
 
 MODULES = [
     module.name
-    for module in pkgutil.walk_packages(anabranch.cli.__path__, "anabranch.cli.")
+    for room in (anabranch.cli, anabranch.show, anabranch.web)
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
     if ".templates" not in module.name
 ]
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch.cli.table import Cell, table, width
+from anabranch.cli.table import Cell, table
 from anabranch.cli.terminal import Terminal
+from anabranch.show.text import width
 
 
 @given(st.lists(st.lists(st.text(max_size=8), min_size=3, max_size=3), min_size=1, max_size=6))

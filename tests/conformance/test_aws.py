@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from tests.conformance.both import OnAws, Told, in_order, logical
 from tests.engines.account import client, listing
 
 from anabranch.model.errors import InvalidProject
+from anabranch.model.pipeline import StepId
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -98,3 +100,28 @@ def test_what_aws_cannot_do_is_refused_by_name(tmp_path: Path, more: str, said: 
     )
     with pytest.raises(InvalidProject, match=said):
         found.project.deployment("real").resources()
+
+
+def test_a_schedule_starts_its_pipeline(tmp_path: Path, cloud: str) -> None:  # noqa: ARG001 - it is there
+    """EventBridge's schedule, its role, and what it gives: a run that nobody started by hand."""
+    found = OnAws(tmp_path, project="timed", data=False)
+    for each in (tmp_path / "project" / "pipelines").iterdir():
+        each.unlink()
+    (tmp_path / "project" / "pipelines" / "timed.yaml").write_text(
+        "pipeline: timed\nschedule: '* * * * *'\nparams: {count: {type: int, default: 3}}\n"
+        "steps:\n  fine: {python: 'steps:fine'}\n"
+    )
+    deployment = found.project.deployment("real")
+    deployment.apply(lambda _: None)
+    try:
+        deadline = time.monotonic() + 100
+        remote = found.project.remote("real")
+        while not (runs := [run for run in remote.newest("timed", 5) if run.state != "running"]):
+            assert time.monotonic() < deadline, "the schedule did not fire"
+            time.sleep(1)
+        assert runs[-1].trigger == "schedule"
+        assert runs[-1].state == "succeeded"
+        assert runs[-1].step_by_id[StepId("fine")].value == "fine"
+    finally:
+        deployment.apply(lambda _: None, destroy=True)
+    assert not [name for name in listing("conformance/timed") if "timed" in name]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from tests.engines.account import REGION, client, listing
 
 from anabranch.app import Project
@@ -368,3 +370,37 @@ def test_denied_in_the_middle_it_says_what_and_goes_on_once_allowed(
 
 
 DENIED = {"Effect": "Deny", "Action": "states:CreateStateMachine", "Resource": "*"}
+
+
+def test_a_throttled_call_is_made_again_and_one_that_stays_so_is_told(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path)
+    throttle = Throttle(2)
+    session(deployment).events.register("before-send.sfn.CreateStateMachine", throttle)
+    silently(deployment)
+    assert throttle.asked == 3
+    silently(deployment, destroy=True)
+    deployment = deployed(tmp_path)
+    session(deployment).events.register("before-send.sfn.CreateStateMachine", Throttle(100))
+    with pytest.raises(StepError, match="throttles stepfunctions:create_state_machine") as told:
+        silently(deployment)
+    assert told.value.code == "aws-throttled"
+    silently(deployed(tmp_path))
+    assert deployed(tmp_path).plan().changes == ()
+    silently(deployed(tmp_path), destroy=True)
+    assert listing("some") == {}
+
+
+class Throttle:
+    """A platform that has no time, for so many calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.left, self.asked = calls, 0
+
+    def __call__(self, *, request: Any, **_: Any) -> AWSResponse | None:
+        self.asked += 1
+        if self.left <= 0:
+            return None
+        self.left -= 1
+        raw = io.BytesIO(b'{"__type": "ThrottlingException", "message": "Rate exceeded"}')
+        raw.stream = lambda *_, **__: iter([raw.getvalue()])  # type: ignore[attr-defined]
+        return AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, raw)

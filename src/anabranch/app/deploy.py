@@ -16,6 +16,7 @@ from anabranch.deploy.payload import definition, payload
 from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
+from anabranch.model.call import NativeCall
 from anabranch.model.environment import Airflow, Aws
 from anabranch.model.errors import InvalidProject, NotFoundError, closest
 from anabranch.model.resource import Address, Owner
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anabranch.app.project import Project
+    from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
     from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, Step, StepId
@@ -72,6 +74,7 @@ class Deployment:
         Raises:
             InvalidProject: with what of it the environment cannot do.
         """
+        carved = replace(carved, datasets=tuple(map(_as_workers_see, carved.datasets)))
         if problems := self.orchestration.refusals(carved):
             raise InvalidProject(problems)
         own = [step for step in carved.steps if step.id not in reused]
@@ -230,12 +233,26 @@ def files_at(place: str) -> Files:
     return ObjectFiles(place) if mirror.is_url(place) else LocalFiles(Path(place))
 
 
+def _as_workers_see(spec: DatasetSpec) -> DatasetSpec:
+    """Return a dataset bound to main's storage itself, and not to the folder that mirrors it on this machine."""
+    return (
+        spec
+        if spec.bound is None
+        else replace(spec, bound=replace(spec.bound, root=mirror.shown(Path(spec.bound.root))))
+    )
+
+
 def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
-    """Return the pipeline whose steps have the environment's variables; a step's own come first."""
+    """Return the pipeline whose steps have the environment's variables; a step's own come first.
+
+    Jobs that exist already have none: nothing of ours runs there.
+    """
     plain = [(key, value) for key, value in environment.variables if not value.startswith("secret://")]
     secret = [(key, value) for key, value in environment.variables if value.startswith("secret://")]
     steps = list(pipeline.steps)
     for i, step in enumerate(steps):
+        if isinstance(step.call, NativeCall):
+            continue
         own = {name for name, _ in (*step.needs.env, *step.needs.secrets)}
         needs = replace(
             step.needs,

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.branch import MAIN
 from anabranch.model.errors import UsageError
-from anabranch.model.run import RunState
+from anabranch.model.run import RunState, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from anabranch.model.pipeline import StepId
     from anabranch.model.run import Run, RunId, StepRun
+    from anabranch.model.summary import Summary
     from anabranch.ports import RunStore
+    from anabranch.store.runs import SqliteRunStore
 
 LOOK_BACK = 50
 """Runs that are looked through for the last success of a step."""
@@ -47,9 +49,31 @@ def standing(
     return found
 
 
-def last_success(store: RunStore, pipeline: str) -> Run | None:
+def last_success(store: SqliteRunStore, pipeline: str) -> Summary | None:
     """Return the newest run of main that succeeded."""
-    return next((r for r in store.newest(pipeline, MAIN, LOOK_BACK) if r.state is RunState.SUCCEEDED), None)
+    return next(iter(store.summaries.newest(pipeline, MAIN, 1, state=RunState.SUCCEEDED)), None)
+
+
+def succeeded_in(store: SqliteRunStore, pipeline: str, steps: Iterable[StepId]) -> dict[StepId, tuple[RunId, str]]:
+    """Return the run in which main's newest success of each step ran, and the digest of its code.
+
+    As `standing`, from what is kept of runs in numbers: of a large run that is a tenth of the work.
+    """
+    missing = set(steps)
+    found: dict[StepId, tuple[RunId, str]] = {}
+    for run in store.summaries.newest(pipeline, MAIN, LOOK_BACK):
+        for told in store.summaries.steps([run.id])[run.id]:
+            if told.step not in missing or not told.state.ok:
+                continue
+            missing.discard(told.step)
+            if told.state is StepState.REUSED:
+                origin, _ = standing(store, pipeline, [told.step])[told.step]
+                found[told.step] = (origin.id, origin.code)
+            else:
+                found[told.step] = (run.id, run.code)
+        if not missing:
+            break
+    return found
 
 
 def values_from_before(store: RunStore, pipeline: str, steps: Iterable[StepId]) -> dict[StepId, tuple[RunId, StepRun]]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from anabranch.app.execute import Place, RunResult, execute
 from anabranch.app.history import values_from_before
-from anabranch.app.retry import plan_retry
+from anabranch.app.retry import Again, Retry, plan_retry
 from anabranch.data.objects import mirror
 from anabranch.frontends.deferred import defer_data_libraries
 from anabranch.frontends.load import load_project
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from anabranch.app.export.past import Past
     from anabranch.app.export.replay import Exported
     from anabranch.app.remote import RemoteRuns
+    from anabranch.data.preview import Preview
     from anabranch.frontends.project import ProjectFile
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
@@ -322,11 +323,12 @@ class Project:
 
         return Elsewhere(self, environment_of(self, environment))
 
-    def retry(
+    def retry(  # noqa: PLR0913 - one keyword for each option of the verb
         self,
         run: str,
         *,
         start: Iterable[str] = (),
+        everything: bool = False,
         code: Literal["current", "same"] = "current",
         jobs: int | None = None,
         reporter: Reporter | None = None,
@@ -337,6 +339,7 @@ class Project:
         Args:
             run: an id, a unique prefix, or `last`.
             start: rerun these steps and everything downstream, though they succeeded.
+            everything: rerun all of its steps.
             code: the project's code as it is now, or the same that the run had.
             jobs: how many steps run at once.
             reporter: who is told while it happens.
@@ -346,21 +349,40 @@ class Project:
             NotFoundError: no such run, or its code is not kept any more.
             ConflictError: `still-running`.
         """
+        earlier, asked, same = self._ended(run), Again(tuple(start), everything), code == "same"
+        if earlier.namespace != MAIN:
+            return self.branches.retry(earlier, asked, same=same, jobs=jobs, reporter=reporter, wait=wait)
+        plan = self._planned_retry(earlier, asked, same=same).plan
+        place = replace(self.place, code=self.code.materialise(earlier.code)) if same else self.place
+        return self.execute(plan, place, jobs=jobs, reporter=reporter, wait=wait)
+
+    def preview_retry(
+        self,
+        run: str,
+        *,
+        start: Iterable[str] = (),
+        everything: bool = False,
+        code: Literal["current", "same"] = "current",
+    ) -> Retry:
+        """Return exactly what `retry` would run again, and what it would reuse; nothing is run."""
+        earlier, asked, same = self._ended(run), Again(tuple(start), everything), code == "same"
+        if earlier.namespace != MAIN:
+            return self.branches.preview_retry(earlier, asked, same=same)
+        return self._planned_retry(earlier, asked, same=same)
+
+    def _ended(self, run: str) -> Run:
         earlier = self.runs.run(self.runs.resolve(run))
         if earlier.state is RunState.RUNNING:
             message = f"run {earlier.id} is still running"
             raise ConflictError(message, code="still-running", hint=f"anabranch runs cancel {earlier.id}")
-        same = code == "same"
-        branch = earlier.namespace != MAIN
-        if branch:
-            return self.branches.retry(earlier, start, same=same, jobs=jobs, reporter=reporter, wait=wait)
+        return earlier
+
+    def _planned_retry(self, earlier: Run, asked: Again, *, same: bool) -> Retry:
         pipeline = self.runs.definition(earlier.id) if same else self.pipeline(earlier.pipeline)
         if not same:
             self.demand_valid(pipeline)
             pipeline = self.locked(pipeline)
-        plan = plan_retry(self.runs, earlier, pipeline, start, self.storage, same=same)
-        place = replace(self.place, code=self.code.materialise(earlier.code)) if same else self.place
-        return self.execute(plan, place, jobs=jobs, reporter=reporter, wait=wait)
+        return plan_retry(self.runs, earlier, pipeline, asked, self.storage, same=same)
 
     def code_diff(self, run: str, other: str | None = None) -> str:
         """Return how the code changed since a run, until now or until another run, as a unified diff."""
@@ -404,6 +426,33 @@ class Project:
         return tuple(
             run_case(each, case, self.root, start) for each, case in cases if not wanted or case.name in wanted
         )
+
+    def ports_of(self, dataset: str) -> tuple[list[str], list[str]]:
+        """Return who writes and who reads a dataset, as `pipeline/step`."""
+        steps = [(pipeline, step) for pipeline in self.pipelines.values() for step in pipeline.steps]
+        writers = [(pipe, step) for pipe, step in steps if any(port.dataset == dataset for port in step.outputs)]
+        readers = [(pipe, step) for pipe, step in steps if any(port.dataset == dataset for port in step.reads)]
+        return [f"{pipe.name}/{step.id}" for pipe, step in writers], [
+            f"{pipe.name}/{step.id}" for pipe, step in readers
+        ]
+
+    def preview(self, dataset: str, rows: int = 20, namespace: str = MAIN) -> Preview:
+        """Return the first rows of a dataset as they lie in main, or as a branch sees them.
+
+        Raises:
+            NotFoundError: `unknown-dataset`; `no-data`, nothing lies there.
+            StepError: `unreadable-input`.
+        """
+        from anabranch.data.preview import preview
+
+        if dataset not in self.datasets:
+            message = f"no dataset `{dataset}`"
+            raise NotFoundError(message, code="unknown-dataset", hint=closest(dataset, self.datasets))
+        if namespace == MAIN:
+            return preview(self.storage, self.datasets[dataset], rows)
+        branch = self.branches.find(namespace)
+        carved = self.runs.definition(branch.run).dataset_by_name if branch.run is not None else {}
+        return preview(Path(branch.root), carved.get(dataset, self.datasets[dataset]), rows)
 
     def log_path(self, run: RunId, step: StepId, attempt: int) -> Path:
         """Return the file with what an attempt printed; it may not exist."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anabranch.app.history import values_from_before
 from anabranch.model.dataset import Ingestion
 from anabranch.model.errors import UsageError
+from anabranch.model.graph import order
+from anabranch.model.run import StepState
 from anabranch.run.params import bind_params
 from anabranch.run.plan import RunPlan, known_steps, new_run_id, reusable, sources_outside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from anabranch.model.pipeline import Pipeline, StepId
@@ -19,16 +22,45 @@ if TYPE_CHECKING:
     from anabranch.ports import RunStore
 
 
-def plan_retry(
-    store: RunStore, earlier: Run, pipeline: Pipeline, start: Iterable[str], storage: Path, *, same: bool
-) -> RunPlan:
+ENDED = {
+    StepState.FAILED: "it failed",
+    StepState.SKIPPED: "it was skipped",
+    StepState.CANCELLED: "it was cancelled",
+}
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A retry to be: the run, and why each of the steps that it does again runs; all others are reused."""
+
+    plan: RunPlan
+    why: Mapping[StepId, str]
+
+
+@dataclass(frozen=True)
+class Again:
+    """What is to run again besides what did not succeed: these steps with all downstream, or every step."""
+
+    start: tuple[str, ...] = ()
+    everything: bool = False
+
+    def steps(self, pipeline: Pipeline) -> set[StepId]:
+        """Return the steps that are named.
+
+        Raises:
+            UsageError: `unknown-step`.
+        """
+        return set(pipeline.step_by_id) if self.everything else known_steps(pipeline, self.start)
+
+
+def plan_retry(store: RunStore, earlier: Run, pipeline: Pipeline, asked: Again, storage: Path, *, same: bool) -> Retry:
     """Return the run that finishes an earlier one.
 
     Args:
         store: where runs are told.
         earlier: what is retried.
         pipeline: as it is to run now.
-        start: steps that rerun though they succeeded, with all downstream.
+        asked: what reruns though it succeeded.
         storage: where its datasets lie.
         same: the code is the one that the run had.
 
@@ -38,15 +70,16 @@ def plan_retry(
     before = store.definition(earlier.id)
     whole = {step.id for step in before.steps} == set(earlier.step_by_id)
     chosen = {step.id for step in pipeline.steps if whole or step.id in earlier.step_by_id}
-    again = known_steps(pipeline, start)
-    reused = reusable(pipeline, earlier, again | changed_since(pipeline, earlier, storage))
+    again = asked.steps(pipeline)
+    changed = changed_since(pipeline, earlier, storage)
+    reused = reusable(pipeline, earlier, again | changed)
     if not chosen - set(reused):
         message = f"run {earlier.id} has nothing to do again: every step succeeded"
         raise UsageError(message, code="nothing-to-retry", hint="name a step with --from")
     kept = {step: told for step, told in reused.items() if step in chosen}
     kept |= values_from_before(store, pipeline.name, sources_outside(pipeline, chosen))
     declared = {param.name for param in pipeline.params}
-    return RunPlan(
+    plan = RunPlan(
         new_run_id(),
         pipeline,
         frozenset(chosen),
@@ -57,6 +90,30 @@ def plan_retry(
         earlier.id,
         namespace=earlier.namespace,
     )
+    return Retry(plan, _why(plan, earlier, again, changed))
+
+
+def _why(plan: RunPlan, earlier: Run, again: set[StepId], changed: set[StepId]) -> dict[StepId, str]:
+    """Return why each step reruns, in the order in which they may."""
+    pipeline = plan.pipeline
+    reruns = plan.chosen - set(plan.reused)
+    found: dict[StepId, str] = {}
+    for step in order(pipeline):
+        if step not in reruns:
+            continue
+        told = earlier.step_by_id.get(step)
+        before = [source for source in pipeline.upstream[step] if source in reruns]
+        if told is None:
+            found[step] = "the run did not have it"
+        elif not told.state.ok:
+            found[step] = ENDED.get(told.state, "it did not end")
+        elif step in again:
+            found[step] = "it is asked for"
+        elif before:
+            found[step] = f"downstream of {before[0]}"
+        else:
+            found[step] = "its data is not what the run left" if step in changed else "it is not known to stand"
+    return found
 
 
 def changed_since(pipeline: Pipeline, earlier: Run, storage: Path) -> set[StepId]:

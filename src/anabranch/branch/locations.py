@@ -39,12 +39,20 @@ def refusals(pipeline: Pipeline, steps: Collection[StepId], storage: str) -> tup
             message = f"step `{step.id}` names the location {literal} itself, so a branch cannot give it another"
             found.append(Diagnostic("literal-location", message, hint, step.place))
         if isinstance(step.call, NativeCall):
-            text = " ".join(value for _, value in step.call.arguments)
-            for port in step.outputs:
-                if f"${{out.{port.name}}}" not in text:
-                    message = f"step `{step.id}` does not hand its job the location of `{port.name}`"
-                    found.append(Diagnostic("literal-location", message, hint, step.place))
+            found += [Diagnostic("literal-location", what, hint, step.place) for what in _unsaid(step, step.call)]
     return tuple(found)
+
+
+def _unsaid(step: Step, call: NativeCall) -> Iterator[str]:
+    """Yield what a job is not told: it knows main's locations by itself, and would go there."""
+    if not step.reads and not step.outputs:
+        yield f"step `{step.id}` starts the job {call.job} of {call.platform} on no dataset, as if it were main's run"
+    text = " ".join(value for _, value in call.arguments)
+    for where, ports in (("in", step.reads), ("out", step.outputs)):
+        for port in ports:
+            # What is written $${in.x} is text, and no location.
+            if f"${{{where}.{port.name}}}" not in text.replace(f"$${{{where}.{port.name}}}", ""):
+                yield f"step `{step.id}` does not hand its job the location of `{port.name}`"
 
 
 def _literals(locations: Collection[str], step: Step, storage: str) -> Iterator[str]:

@@ -1,10 +1,9 @@
 """The command line: one face of `app`. Each verb is a module of `verbs`, imported only when it is called.
 
-terminal · human · table     how things look: streams, numbers, columns
-shapes                       the objects that `--json` writes, all of them
+terminal · table             how things look here: streams and columns; the rest is in `show`
 face · root · failure        options that verbs share, the list of verbs, how errors are shown
 progress/                    reporters: what is seen while a run happens, and what is said at its end
-graph/                       pictures of a pipeline: layout (pure), text, Mermaid, SVG
+drawn · deltas               a pipeline and a branch's deltas as text
 verbs/                       one small module for each verb
 """
 

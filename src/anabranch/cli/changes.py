@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from anabranch.cli.human import plural, size
 from anabranch.cli.table import Cell, table
 from anabranch.model.plan import Create, Delete, Forget, Record, Update
+from anabranch.show.human import plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli.face import near, root_of, write_json
-from anabranch.cli.human import plural
-from anabranch.cli.shapes import error as error_shape
-from anabranch.cli.terminal import Terminal, printable, terminal
+from anabranch.cli.terminal import Terminal, terminal
 from anabranch.model.errors import AnabranchError, Diagnostic, InvalidProject, Severity
+from anabranch.show.human import plural
+from anabranch.show.shapes import error as error_shape
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

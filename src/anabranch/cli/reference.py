@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.root import SECTIONS, root
+from anabranch.show import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

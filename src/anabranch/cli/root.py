@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "Run a pipeline, or some of its steps, on this machine.",
         "test": "Run a pipeline's tests on small given inputs.",
         "runs": "List, show, read, retry and cancel runs.",
+        "ui": "Serve pages that show pipelines, runs, datasets and branches.",
     },
     "Deploy": {
         "plan": "Show what apply would change in an environment, and why.",

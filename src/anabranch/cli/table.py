@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anabranch.cli.terminal import Terminal, printable
+from anabranch.cli.terminal import Terminal
+from anabranch.show.text import printable, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,18 +20,6 @@ class Cell:
 
     text: str
     styles: tuple[str, ...] = ()
-
-
-def width(text: str) -> int:
-    """Return the columns that a text takes on screen.
-
-    >>> width("abc"), width("日本")
-    (3, 4)
-    """
-    if text.isascii():
-        return len(text)
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) != 0 for char in text)
 
 
 def table(

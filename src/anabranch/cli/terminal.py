@@ -68,14 +68,3 @@ def terminal(stream: TextIO) -> Terminal:
     except (UnicodeEncodeError, LookupError):
         marks = ASCII
     return Terminal(tty, colour, marks)
-
-
-def printable(text: str) -> str:
-    r"""Return the text on one line, with control characters escaped: a message may hold anything.
-
-    >>> printable("a\nb\x1b[31m")
-    'a\\nb\\x1b[31m'
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -27,6 +27,9 @@ URLS = ("s3://", "gs://", "az://")
 SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
 """A reference to a secret."""
 
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+"""A region of AWS."""
+
 
 def lower_environments(
     shapes: Mapping[str, EnvironmentShape], document: Document, root: Path, storage: str
@@ -99,6 +102,16 @@ def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[s
             yield ("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
     if bool(airflow.user) != bool(airflow.password):
         yield ("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")
+    if airflow.mwaa:
+        if not re.fullmatch(r"[a-zA-Z][0-9a-zA-Z_-]{0,79}", airflow.mwaa):
+            yield ("bad-mwaa", f"has `{airflow.mwaa}` as its MWAA environment", "name one, as AWS lists it")
+        if given := [key for key in ("url", "token", "user") if getattr(airflow, key)]:
+            hint = "AWS gives the address and a token: leave them out, or leave mwaa out"
+            yield ("two-doors", f"has both an airflow.mwaa and an airflow.{given[0]}", hint)
+    elif airflow.region:
+        yield ("no-mwaa", "has an airflow.region, and no MWAA environment", "airflow: {mwaa: NAME, region: eu-west-1}")
+    if airflow.region and not REGION.fullmatch(airflow.region):
+        yield ("bad-region", f"has `{airflow.region}` as its AWS region", "name one, such as eu-west-1")
     yield from _places(shape, (airflow.dags, "airflow.dags"))
 
 
@@ -109,7 +122,7 @@ def _aws(shape: EnvironmentShape, aws: AwsShape) -> Iterator[tuple[str, str, str
             "has no AWS account of twelve digits",
             'aws: {account: "123456789012", region: eu-west-1}',
         )
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", aws.region):
+    if not REGION.fullmatch(aws.region):
         yield ("bad-region", f"has `{aws.region}` as its AWS region", "name one, such as eu-west-1")
     if not re.fullmatch(r"python3\.1[1-9]", aws.runtime):
         yield ("bad-runtime", f"has the runtime {aws.runtime}", "name one of Lambda's, of Python 3.11 or newer")
@@ -172,6 +185,9 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
             airflow.token,
             airflow.user,
             airflow.password,
+            airflow.mwaa,
+            airflow.region,
+            tuple(sorted(airflow.connections.items())),
         )
     where = path(shape.storage) if shape.storage else storage
     return Environment(

@@ -239,6 +239,11 @@ class AirflowShape(Shape):
     token: str = Field("", description="A bearer token of its API, as secret://provider/name.")
     user: str = Field("", description="Whom its API gives tokens to.")
     password: str = Field("", description="The user's, as secret://provider/name.")
+    mwaa: str = Field("", description="The name of an Amazon MWAA environment, instead of a url and a token.")
+    region: str = Field("", description="Of the MWAA environment, such as eu-west-1.")
+    connections: dict[str, str] = Field(
+        default_factory=dict, description="Airflow connections of native jobs by platform, and of containers."
+    )
 
 
 class AwsShape(Shape):

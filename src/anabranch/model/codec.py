@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anabranch.model import branch, call, columns, dataset, pipeline, place, run, task, values
+from anabranch.model import branch, call, columns, dataset, delta, pipeline, place, run, task, values
 from anabranch.model.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ VERSION = 1
 T = TypeVar("T")
 _NAMESPACE = {
     name: thing
-    for module in (columns, place, values, dataset, call, pipeline, run, task, branch)
+    for module in (columns, place, values, dataset, call, pipeline, run, task, branch, delta)
     for name, thing in vars(module).items()
 }
 

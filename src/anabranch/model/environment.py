@@ -21,6 +21,9 @@ class Airflow:
         token: a `secret://` reference to a bearer token of the API.
         user: for an API that gives tokens for a password.
         password: a `secret://` reference.
+        mwaa: the name of an environment of Amazon MWAA, whose address and token are asked of AWS.
+        region: of that environment; empty for the one that AWS's own tools would take.
+        connections: Airflow connections by the platform whose jobs use them; `container` for pods.
     """
 
     dags: str
@@ -29,6 +32,9 @@ class Airflow:
     token: str = ""
     user: str = ""
     password: str = ""
+    mwaa: str = ""
+    region: str = ""
+    connections: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

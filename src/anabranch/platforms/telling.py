@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.failures import timed_out, unanswered
 from anabranch.model.graph import order
 from anabranch.model.report import outcome_in
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from anabranch.model.report import Reports
 
 
+_LOG = "see what is known of it: `anabranch runs logs`"
+
+
 class TaskState(StrEnum):
     """How an orchestrator says that a step stands."""
 
@@ -48,7 +52,8 @@ class TaskState(StrEnum):
 class TaskTold:
     """What an orchestrator knows of a step: `began` and `ended` are times of its last attempt.
 
-    `why` is what it says of an attempt that failed and did not report.
+    `why` is what it says of an attempt that failed and did not report. `earlier` has the begin and the end of earlier
+    attempts, where it is known: jobs and containers, in which nothing of ours runs, do not report.
     """
 
     state: TaskState
@@ -56,6 +61,7 @@ class TaskTold:
     began: float | None = None
     ended: float | None = None
     why: str = ""
+    earlier: tuple[tuple[float | None, float | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +131,14 @@ def _step(
     for attempt in range(1, task.attempts + 1):
         report = reports.get((step, attempt))
         last = attempt == task.attempts
-        start = float(report["began"]) if report else task.began if last else None
+        began, over = (task.began, task.ended) if last else _earlier(task, attempt)
+        start = float(report["began"]) if report else began
         if start is None and last and task.state is TaskState.WAITING:
             continue
         start = known if start is None else start
         yield start, StepStarted(step, attempt)
         outcome = outcome_in(report)
-        end = float(report["ended"]) if report and outcome else (task.ended if last else None) or start
+        end = float(report["ended"]) if report and outcome else over or start
         known = end
         if last and task.state in {TaskState.RUNNING, TaskState.WAITING}:
             continue
@@ -159,9 +166,20 @@ def _step(
         yield ended, StepCancelled(step)
 
 
+def _earlier(task: TaskTold, attempt: int) -> tuple[float | None, float | None]:
+    return task.earlier[attempt - 1] if attempt <= len(task.earlier) else (None, None)
+
+
 def _unreported(step: StepId, pipeline: Pipeline, seconds: float, why: str) -> Failure:
-    """Return why an attempt that told nothing failed: it was killed, perhaps because its time was over."""
+    """Return why an attempt that told nothing failed: its time was over, or it was killed; others never tell."""
     limit = pipeline.step_by_id[step].timeout
     if limit is not None and seconds >= limit:
         return timed_out(limit)
+    match pipeline.step_by_id[step].call:
+        case NativeCall(platform, job):
+            return Failure("error", why or f"the job {job} failed on {platform}", _LOG, code="step-failed")
+        case ContainerCall(image):
+            return Failure("error", why or f"the container {image} failed", _LOG, code="step-failed")
+        case _:
+            pass
     return unanswered(why or "it ended without a report: see its log", "anabranch runs logs")

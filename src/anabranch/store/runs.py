@@ -16,6 +16,7 @@ from anabranch.model.errors import ConflictError, NotFoundError, UsageError, clo
 from anabranch.model.run import Event, Recorded, Run, RunEnded, RunId, RunState, fold
 from anabranch.store.database import Database
 from anabranch.store.locks import FileLock
+from anabranch.store.summaries import Summaries, note
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,6 +45,11 @@ class SqliteRunStore:
     def database(self) -> Database:
         """The file that holds the runs, and what else the project remembers."""
         return self._db
+
+    @property
+    def summaries(self) -> Summaries:
+        """The same runs for those who look at many of them."""
+        return Summaries(self)
 
     @property
     def path(self) -> Path:
@@ -79,11 +85,30 @@ class SqliteRunStore:
         if run not in self._next:
             rows = self._db.read("SELECT max(seq) FROM events WHERE run = ?", (run,))
             self._next[run] = (rows[0][0] or 0) + 1
-        recorded = self._db.write(lambda db: self._insert(db, run, events))
         self._ended.pop(run, None)
-        if any(isinstance(event, RunEnded) for event in events) and run in self._alive:
+        if not any(isinstance(event, RunEnded) for event in events):
+            return self._db.write(lambda db: self._insert(db, run, events))
+        recorded = self._end(run, events)
+        if run in self._alive:
             self._alive.pop(run).release()
         return recorded
+
+    def _end(self, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
+        """Record the last events of a run, and in the same transaction what pages of many runs show of it."""
+        before = list(self.events(run))
+
+        def insert(db: sqlite3.Connection) -> tuple[Recorded, ...]:
+            recorded = self._insert(db, run, events)
+            if (told := fold((*before, *recorded))) is not None:
+                note(db, told)
+                self._ended = {run: told}
+            return recorded
+
+        try:
+            return self._db.write(insert)
+        except BaseException:
+            self._ended = {}
+            raise
 
     def _insert(self, db: sqlite3.Connection, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
         now, first = self._clock(), self._next[run]
@@ -112,7 +137,7 @@ class SqliteRunStore:
         if told is None:
             message = f"no run `{run}`"
             raise NotFoundError(message, code="no-run", hint="anabranch runs list")
-        if told.state is RunState.RUNNING and not self._driven(run):
+        if told.state is RunState.RUNNING and not self.driven(run):
             # It may have ended between the two looks.
             again = fold(self.events(run)) or told
             return replace(again, state=RunState.DEAD) if again.state is RunState.RUNNING else again
@@ -120,7 +145,8 @@ class SqliteRunStore:
             self._ended = {run: told}  # nothing more happens to it; the newest is asked for again and again
         return told
 
-    def _driven(self, run: RunId) -> bool:
+    def driven(self, run: RunId) -> bool:
+        """Tell whether some process drives the run."""
         host, beat_at = self._db.read("SELECT host, beat_at FROM runs WHERE id = ?", (run,))[0]
         if host == socket.gethostname():
             return FileLock(self.alive_file(run)).held()
@@ -154,6 +180,9 @@ class SqliteRunStore:
             shutil.rmtree(self.folder / "runs" / run, ignore_errors=True)
 
         def delete(db: sqlite3.Connection) -> None:
+            for table in ("summaries", "writes"):
+                which = f"DELETE FROM {table} WHERE position IN (SELECT position FROM runs WHERE id = ?)"
+                db.executemany(which, [(run,) for run in ids])
             db.executemany("DELETE FROM events WHERE run = ?", [(run,) for run in ids])
             db.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in ids])
 

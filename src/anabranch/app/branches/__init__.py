@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from anabranch.app.branches import create as creating
 from anabranch.app.branches import deltas as comparing
 from anabranch.app.branches import drop as dropping
-from anabranch.app.branches import git
+from anabranch.app.branches import git, reports
 from anabranch.app.branches import look as looking
 from anabranch.app.branches import promote as promoting
 from anabranch.app.branches import run as running
 from anabranch.app.branches.deltas import Asked
 from anabranch.branch.names import slug
+from anabranch.data import branching
 from anabranch.model.branch import BranchKind
 from anabranch.model.errors import ConflictError
 from anabranch.store.branches import SqliteBranchStore
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from anabranch.app.branches.look import Look
     from anabranch.app.execute import RunResult
     from anabranch.app.project import Project
+    from anabranch.app.retry import Again, Retry
     from anabranch.model.branch import Branch, SampleRate
     from anabranch.model.delta import Report
     from anabranch.model.run import Run
@@ -155,7 +157,7 @@ class Branches:
     def retry(
         self,
         earlier: Run,
-        start: Iterable[str],
+        asked: Again,
         *,
         same: bool,
         jobs: int | None,
@@ -164,7 +166,11 @@ class Branches:
     ) -> RunResult:
         """Run again what a run of a branch did not finish."""
         with self.held(earlier.namespace, wait) as branch:
-            return running.retry(self, branch, earlier, start, same=same, jobs=jobs, reporter=reporter)
+            return running.retry(self, branch, earlier, asked, same=same, jobs=jobs, reporter=reporter)
+
+    def preview_retry(self, earlier: Run, asked: Again, *, same: bool) -> Retry:
+        """Return what a retry of a run of a branch would do."""
+        return running.planned_retry(self, self.find(earlier.namespace), earlier, asked, same=same)[0]
 
     def look(self, name: str) -> Look:
         """Look at a branch: whether main has moved on, and how its code differs."""
@@ -186,7 +192,26 @@ class Branches:
             StepError: `unreadable-input`, `missing-input`, the data vanished; `disk-full`.
         """
         with self.held(name) as branch:
-            return comparing.report(self, branch, asked or Asked(), reporter)
+            report = comparing.report(self, branch, asked or Asked(), reporter)
+            reports.keep(self, branch, report)
+            return report
+
+    def report(self, name: str) -> Report | None:
+        """Return what `deltas` last showed; None when nobody has compared it."""
+        return reports.kept(self, self.find(name))
+
+    def preview_promote(self, name: str) -> promoting.Preview:
+        """Return what `promote` would change in main, and what stands in its way; nothing is changed.
+
+        Raises:
+            UsageError: `sampled-branch`.
+            ConflictError: `branch-not-run`, `run-not-succeeded`, `promoted`.
+        """
+        return promoting.preview(self, self.find(name))
+
+    def preview_drop(self, name: str) -> tuple[str, ...]:
+        """Return what `drop` would delete below the branch's root; nothing is deleted."""
+        return branching.owned(self.root(self.find(name)))
 
     def promote(self, name: str) -> Branch:
         """Take a branch's outputs into main without a rerun; the branch's record says what changed.

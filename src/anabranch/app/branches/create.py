@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.app.history import last_success, standing
+from anabranch.app.history import last_success, succeeded_in
 from anabranch.branch.carve import reasons
 from anabranch.branch.locations import refusals
 from anabranch.branch.names import slug
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anabranch.model.branch import Reason, SampleRate
     from anabranch.model.call import Call
     from anabranch.model.pipeline import Pipeline, Step, StepId
-    from anabranch.model.run import Run, RunId, StepRun
+    from anabranch.model.run import RunId
     from anabranch.store.code import CodeTree
 
 DAY = 86400.0
@@ -133,7 +133,7 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
     Raises:
         UsageError: `main-never-ran`.
     """
-    known = standing(project.runs, pipeline.name, pipeline.step_by_id)
+    known = succeeded_in(project.runs, pipeline.name, pipeline.step_by_id)
     if not known:
         raise _never_ran(pipeline, "to tell a change from")
     code = project.code.snapshot()
@@ -150,7 +150,7 @@ def changed(project: Project, pipeline: Pipeline) -> dict[StepId, tuple[str, ...
 class _Before:
     """Fingerprints of steps as main last ran them."""
 
-    def __init__(self, project: Project, known: Mapping[StepId, tuple[Run, StepRun]], code: str) -> None:
+    def __init__(self, project: Project, known: Mapping[StepId, tuple[RunId, str]], code: str) -> None:
         self._project, self._known, self._code = project, known, code
         self._runs: dict[RunId, tuple[Pipeline, Fingerprints, _Moved]] = {}
 
@@ -158,12 +158,12 @@ class _Before:
         """Return what differs in a step, and what cannot be resolved in it."""
         from anabranch.code.fingerprint import reasons
 
-        run, _ = self._known[step.id]
-        if run.id not in self._runs:
-            prints = _prints(self._project, run.code)
-            moved = _Moved(self._project.code.tree(run.code), self._project.code.tree(self._code))
-            self._runs[run.id] = (self._project.runs.definition(run.id), prints, moved)
-        earlier, prints, moved = self._runs[run.id]
+        run, code = self._known[step.id]
+        if run not in self._runs:
+            prints = _prints(self._project, code)
+            moved = _Moved(self._project.code.tree(code), self._project.code.tree(self._code))
+            self._runs[run] = (self._project.runs.definition(run), prints, moved)
+        earlier, prints, moved = self._runs[run]
         before = earlier.step_by_id[step.id]
         # Most steps are as they were, to the line: then only what the model does not hold can differ.
         if before == step and earlier.params == pipeline.params and _same_datasets(earlier, pipeline, step):

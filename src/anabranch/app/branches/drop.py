@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anabranch.app.branches import reports
 from anabranch.data import branching
 from anabranch.model.errors import AnabranchError, ConflictError
 from anabranch.model.run import RunState
@@ -54,6 +55,7 @@ def drop(branches: Branches, branch: Branch, *, force: bool) -> tuple[str, ...]:
             message = f"branch `{branch.name}` is not gone: {len(left)} things remain below {root}, such as {shown}"
             raise ConflictError(message, code="not-dropped", hint="mend what keeps them, then drop it again")
         project.runs.forget(branch.name)
+        reports.forget(branches, branch)
         branches.store.delete(branch.name)
     finally:
         lock.release()

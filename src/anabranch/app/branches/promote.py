@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,7 @@ def promote(branches: Branches, branch: Branch) -> Branch:
     with lock:
         branch = settled(branches, branch, both)
         if branch.promotion is not None and branch.promotion.done and not branch.promotion.undone:
-            message = f"branch `{branch.name}` is promoted already"
-            raise ConflictError(message, code="promoted", hint=f"anabranch branch promote {branch.name} --undo")
+            raise _promoted(branch)
         specs = written(branches, branch, run)
         if problems := obstacles(branches, branch, run, carved, specs):
             starts = [reason.step for reason in branch.reasons if reason.role is not Role.DOWNSTREAM]
@@ -55,6 +54,31 @@ def promote(branches: Branches, branch: Branch) -> Branch:
         branches.store.save(branch)
         promotion.promote(both, carved, f"promote.{intent.run}", specs.values())
         return _finished(branches, branch, run, carved, specs)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A promotion to be: each dataset's version in main and in the branch, and what stands in its way."""
+
+    datasets: tuple[tuple[str, str, str], ...]
+    obstacles: tuple[str, ...]
+
+
+def preview(branches: Branches, branch: Branch) -> Preview:
+    """Look at what a promotion would do; see `Branches.preview_promote`."""
+    run = _succeeded(branches, branch)
+    if branch.promotion is not None and branch.promotion.done and not branch.promotion.undone:
+        raise _promoted(branch)
+    carved = branches.project.runs.definition(run.id)
+    specs = written(branches, branch, run)
+    before, after = (branching.versions(Path(root), specs) for root in (branch.storage, branch.root))
+    changes = tuple((name, before[name], after[name]) for name in specs)
+    return Preview(changes, obstacles(branches, branch, run, carved, specs))
+
+
+def _promoted(branch: Branch) -> ConflictError:
+    message = f"branch `{branch.name}` is promoted already"
+    return ConflictError(message, code="promoted", hint=f"anabranch branch promote {branch.name} --undo")
 
 
 def settled(branches: Branches, branch: Branch, both: Both) -> Branch:

@@ -22,11 +22,12 @@ from anabranch.run.params import bind_params
 from anabranch.run.plan import RunPlan, need_input, new_run_id, sources_outside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from anabranch.app.branches import Branches
     from anabranch.app.execute import RunResult
     from anabranch.app.project import Project
+    from anabranch.app.retry import Again, Retry
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec, Sample
     from anabranch.model.pipeline import Pipeline, StepId
@@ -98,13 +99,22 @@ def retry(  # noqa: PLR0913 - one keyword for each option of the verb
     branches: Branches,
     branch: Branch,
     earlier: Run,
-    start: Iterable[str],
+    asked: Again,
     *,
     same: bool,
     jobs: int | None,
     reporter: Reporter | None,
 ) -> RunResult:
-    """Finish a run of a branch that is held.
+    """Finish a run of a branch that is held; raises as `planned_retry`."""
+    project = branches.project
+    plan, code = planned_retry(branches, branch, earlier, asked, same=same)
+    branches.store.save(branches.used(replace(branch, run=plan.plan.run, looked="")))
+    place = place_of(project, branch, code, branches.root(branch))
+    return project.execute(plan.plan, place, jobs=jobs, reporter=reporter)
+
+
+def planned_retry(branches: Branches, branch: Branch, earlier: Run, asked: Again, *, same: bool) -> tuple[Retry, Code]:
+    """Return how a run of a branch would be finished, and the code of that.
 
     Raises:
         ConflictError: `not-newest`, the branch has run again since, or this was a control.
@@ -120,9 +130,7 @@ def retry(  # noqa: PLR0913 - one keyword for each option of the verb
     else:
         code = code_of(project, branch)
         carved = carved_with(branch, code.pipeline, branch.steps, root)
-    plan = plan_retry(project.runs, earlier, carved, start, root, same=same or bool(code.digest))
-    branches.store.save(branches.used(replace(branch, run=plan.run, looked="")))
-    return project.execute(plan, place_of(project, branch, code, root), jobs=jobs, reporter=reporter)
+    return plan_retry(project.runs, earlier, carved, asked, root, same=same or bool(code.digest)), code
 
 
 def code_of(project: Project, branch: Branch) -> Code:

@@ -20,6 +20,7 @@ PATIENCE = 10.0
 
 EXTRAS = {
     "local": ("polars", "duckdb", "pyarrow"),
+    "ui": ("starlette", "uvicorn", "jinja2"),
     "pandas": ("pandas",),
     "delta": ("deltalake",),
     "iceberg": ("pyiceberg",),

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anabranch.cli.health import Finding, Verdict
-from anabranch.cli.human import plural, size
 from anabranch.model.errors import AnabranchError, InvalidProject, NotFoundError
 from anabranch.model.run import RunState
+from anabranch.show.human import plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

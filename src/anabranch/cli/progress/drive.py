@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from anabranch.cli import shapes
 from anabranch.cli.face import VERSION, Face, root_of, write_json, write_lines
-from anabranch.cli.human import plural, size
 from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headline, troubles
 from anabranch.cli.table import Cell, table
+from anabranch.show import shapes
+from anabranch.show.human import plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -18,7 +18,6 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from anabranch.cli.human import seconds
 from anabranch.cli.progress.words import Words, ending
 from anabranch.cli.terminal import terminal
 from anabranch.model.run import (
@@ -29,6 +28,7 @@ from anabranch.model.run import (
     StepStarted,
     StepState,
 )
+from anabranch.show.human import seconds
 
 if TYPE_CHECKING:
     from rich.console import ConsoleRenderable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli import shapes
 from anabranch.cli.face import VERSION, write_json
+from anabranch.show import shapes
 
 if TYPE_CHECKING:
     from anabranch.model.run import Recorded

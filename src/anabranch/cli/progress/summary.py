@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anabranch.cli.human import plural, seconds
-from anabranch.cli.terminal import printable
 from anabranch.model.branch import MAIN
 from anabranch.model.errors import ContractError, StepError
 from anabranch.model.run import RunState, StepState
+from anabranch.show.human import plural, seconds
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

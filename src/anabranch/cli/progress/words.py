@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from anabranch.cli.human import count, plural, seconds, size
-from anabranch.cli.table import width
-from anabranch.cli.terminal import Terminal, printable
 from anabranch.model.branch import MAIN
 from anabranch.model.run import (
     AttemptFailed,
@@ -21,10 +18,13 @@ from anabranch.model.run import (
     StepState,
     StepSucceeded,
 )
+from anabranch.show.human import count, plural, seconds, size
+from anabranch.show.text import printable, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from anabranch.cli.terminal import Terminal
     from anabranch.model.pipeline import Json, Pipeline, StepId
     from anabranch.model.run import Event, Failure, PortStats, Recorded, RunState
 

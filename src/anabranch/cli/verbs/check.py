@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import PIPELINE, Face, pick, root_of, verb
-from anabranch.cli.human import plural
 from anabranch.model.errors import Diagnostic, InvalidProject, Severity
+from anabranch.show import shapes
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

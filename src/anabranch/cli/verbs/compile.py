@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli.face import ENVIRONMENT, Face, verb
-from anabranch.cli.human import size
 from anabranch.cli.table import Cell, table
+from anabranch.show.human import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import Face, verb
 from anabranch.cli.table import Cell, table
+from anabranch.model.branch import MAIN
 from anabranch.model.errors import NotFoundError, closest
+from anabranch.show import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anabranch.app import Project
+    from anabranch.data.preview import Preview
     from anabranch.model.dataset import DatasetSpec
 
 STAGE_COLOURS = {"raw": "yellow", "cleaned": "cyan", "final": "green"}
@@ -23,6 +25,10 @@ STAGE_COLOURS = {"raw": "yellow", "cleaned": "cyan", "final": "green"}
 @click.group("datasets", short_help="List the registry, or show one dataset.")
 def datasets_command() -> None:
     """List the registry, or show one dataset."""
+
+
+HIDDEN = "•••"
+"""Stands for a value that is not to be seen."""
 
 
 @datasets_command.command("list")
@@ -54,26 +60,42 @@ def list_command(face: Face) -> None:
 
 @datasets_command.command("show")
 @click.argument("name")
+@click.option("--rows", type=click.IntRange(0, 1000), default=0, metavar="N", help="Show its first N rows, too.")
+@click.option("--branch", "namespace", default=MAIN, metavar="NAME", help="Rows as this branch sees them.")
 @verb("datasets show")
-def show_command(face: Face, name: str) -> None:
-    """Show the dataset NAME: where it lies, what it promises, who writes and reads it."""
+def show_command(face: Face, name: str, rows: int, namespace: str) -> None:
+    """Show the dataset NAME: where it lies, what it promises, who writes and reads it.
+
+    Values of columns that are marked sensitive are never shown.
+    """
     project = face.project()
     if name not in project.datasets:
         raise NotFoundError(f"no dataset `{name}`", code="unknown-dataset", hint=closest(name, project.datasets))
     item = project.datasets[name]
-    writers, readers = ports_of(project, name)
+    writers, readers = project.ports_of(name)
+    found = project.preview(name, rows, namespace) if rows else None
     face.result(
-        {"dataset": shapes.dataset(item), "written_by": writers, "read_by": readers},
-        lambda: _lines(face, project, item, writers, readers),
+        {
+            "dataset": shapes.dataset(item),
+            "written_by": writers,
+            "read_by": readers,
+            **({"preview": shapes.preview(found)} if found is not None else {}),
+        },
+        lambda: [*_lines(face, project, item, writers, readers), *(_rows(face, found) if found is not None else ())],
     )
 
 
-def ports_of(project: Project, name: str) -> tuple[list[str], list[str]]:
-    """Return who writes and who reads a dataset, as `pipeline/step`."""
-    steps = [(pipeline, step) for pipeline in project.pipelines.values() for step in pipeline.steps]
-    writers = [f"{pipe.name}/{step.id}" for pipe, step in steps if any(port.dataset == name for port in step.outputs)]
-    readers = [f"{pipe.name}/{step.id}" for pipe, step in steps if any(port.dataset == name for port in step.reads)]
-    return writers, readers
+def _rows(face: Face, found: Preview) -> Iterator[str]:
+    hidden = [name in found.hidden for name, _ in found.columns]
+    yield ""
+    rows = [
+        [
+            Cell(HIDDEN if hide else value or "", ("dim",) if hide else ())
+            for value, hide in zip(row, hidden, strict=True)
+        ]
+        for row in found.rows
+    ]
+    yield from table([name for name, _ in found.columns], rows, terminal=face.out)
 
 
 def _lines(face: Face, project: Project, item: DatasetSpec, writers: list[str], readers: list[str]) -> Iterator[str]:

@@ -6,8 +6,8 @@ import click
 
 from anabranch.cli import changes
 from anabranch.cli.face import ENVIRONMENT, Face, confirm, verb
-from anabranch.cli.human import plural
 from anabranch.model.errors import ConflictError
+from anabranch.show.human import plural
 
 
 @click.command("destroy", short_help="Delete all that was deployed to an environment, and prove it.")

@@ -8,8 +8,8 @@ import click
 
 from anabranch.cli.face import Face, verb
 from anabranch.cli.health import Finding, Verdict, machine, place
-from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anabranch.cli.face import PIPELINE, Face, pick, verb
-from anabranch.cli.graph.picture import Picture, draw
 from anabranch.model.graph import levels
+from anabranch.show.graph.picture import Picture, draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,15 +54,15 @@ def render(pipeline: Pipeline, picture: Picture, form: str, terminal: Terminal |
     """Return the lines of a picture in one of the formats."""
     match form:
         case "svg":
-            from anabranch.cli.graph.svg import svg
+            from anabranch.show.graph.svg import svg
 
             return svg(picture).splitlines()
         case "mermaid":
-            from anabranch.cli.graph.mermaid import mermaid
+            from anabranch.show.graph.mermaid import mermaid
 
             return mermaid(picture).splitlines()
         case _:
-            from anabranch.cli.graph.text import text
+            from anabranch.cli.drawn import text
 
             return text(pipeline, picture, terminal)
 

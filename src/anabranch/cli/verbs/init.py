@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from anabranch.cli.face import Face, verb
-from anabranch.cli.human import plural
 from anabranch.model.errors import AnabranchError, ConflictError, UsageError
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import PIPELINE, Face, pick, root_of, verb
-from anabranch.cli.human import short_seconds
 from anabranch.cli.table import Cell, table
 from anabranch.model.call import DbtCall, kind
 from anabranch.model.graph import order
+from anabranch.show import shapes
+from anabranch.show.human import short_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

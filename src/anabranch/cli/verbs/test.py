@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import Face, verb
-from anabranch.cli.human import plural, seconds
 from anabranch.cli.progress.summary import exit_code
-from anabranch.cli.terminal import printable
 from anabranch.model.errors import ContractError, StepError
+from anabranch.show import shapes
+from anabranch.show.human import plural, seconds
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

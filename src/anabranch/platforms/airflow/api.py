@@ -14,6 +14,8 @@ from anabranch.model.errors import ConflictError, NotFoundError, StepError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from urllib3 import BaseHTTPResponse
+
 PAGE = 100
 """Objects of one answer."""
 
@@ -41,7 +43,7 @@ class AirflowApi:
         except ImportError:
             message, hint = "asking Airflow needs the package urllib3", "pip install 'anabranch[airflow]'"
             raise StepError(message, code="not-installed", hint=hint) from None
-        self._url, self._token, self._login = url, token, (user, password)
+        self._url, self._token, self._login, self._given = url, token, (user, password), bool(token)
         safe = urllib3.Retry(
             total=4, backoff_factor=0.3, backoff_jitter=0.3, status_forcelist=_AGAIN, raise_on_status=False
         )
@@ -69,11 +71,21 @@ class AirflowApi:
                 return
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Make one call and return its answer; raises as `get`. Calls that are not safe to repeat are made once."""
-        if not self._token:
+        """Make one call and return its answer; raises as `get`. Calls that are not safe to repeat are made once.
+
+        A token that was asked for ends some day: then another is asked for, once.
+        """
+        fresh = not self._token
+        if fresh:
             self._token = self._new_token()
-        status, text = self._call(method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"})
+        status, text = self._bearing(method, path, body)
+        if status == 401 and not fresh and not self._given:  # noqa: PLR2004 - what HTTP calls unauthorized
+            self._token = self._new_token()
+            status, text = self._bearing(method, path, body)
         return self._answer(status, text, path)
+
+    def _bearing(self, method: str, path: str, body: Any) -> tuple[int, str]:
+        return self._call(method, f"/api/v2{path}", body, {"Authorization": f"Bearer {self._token}"})
 
     def _new_token(self) -> str:
         user, password = self._login
@@ -84,19 +96,25 @@ class AirflowApi:
         return str(self._answer(status, text, "/auth/token")["access_token"])
 
     def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, str]:
+        sent = None if body is None else json.dumps(body).encode()
+        answer = self._send(method, path, sent, {"Content-Type": "application/json", **headers})
+        return answer.status, answer.data.decode(errors="replace")
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], *, follow: bool = True
+    ) -> BaseHTTPResponse:
         import urllib3
 
-        sent = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
         try:
             # By default only methods that may be repeated are: a trigger that timed out may have worked.
-            answer = self._pool.request(method, self._url + path, body=sent, headers=headers)
+            return self._pool.request(
+                method, self._url + path, body=body, headers={"Accept": "application/json", **headers}, redirect=follow
+            )
         except urllib3.exceptions.HTTPError as error:
             why = str(getattr(error, "reason", None) or error).partition("\n")[0]
             message = f"Airflow at {self._url} does not answer: {why}"
             hint = "look whether its api-server runs, and at airflow.url in anabranch.yaml"
             raise StepError(message, code="airflow-unreachable", hint=hint) from None
-        return answer.status, answer.data.decode(errors="replace")
 
     def _answer(self, status: int, text: str, path: str) -> dict[str, Any]:
         if status < 300:  # noqa: PLR2004 - what HTTP calls success

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anabranch.model.call import kind
+from anabranch.model.call import ContainerCall, NativeCall
+from anabranch.model.dataset import Ingestion
 from anabranch.model.errors import Diagnostic
-from anabranch.model.pipeline import ObjectCreated, Schedule
+from anabranch.model.pipeline import ObjectCreated, Rows, Schedule
+from anabranch.platforms.airflow import native, pod
 from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.native import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anabranch.model.pipeline import Pipeline
+    from anabranch.model.environment import Airflow, Environment
+    from anabranch.model.pipeline import Pipeline, Step
 
 CELLS = {
     "python": "a process on a worker, in the step's own environment",
@@ -21,8 +25,16 @@ CELLS = {
     "shell": "a process on a worker",
     "spark": "spark-submit on a worker",
     "dbt": "dbt's command line on a worker",
+    "container": "a pod, by KubernetesPodOperator",
+    **{f"native {platform}": f"{each.job}, by {each.operator}" for platform, each in NATIVE.items()},
 }
-"""How each kind of call runs. A kind that is not here cannot be deployed to Airflow."""
+"""How each kind of call runs; native calls by platform. What is not here cannot be deployed to Airflow."""
+
+PROVIDERS = {
+    "container": pod.PACKAGE,
+    **{f"native {platform}": each.package for platform, each in NATIVE.items()},
+}
+"""What must be installed on the Airflow for some kinds of calls; for the others nothing."""
 
 
 def refusals(pipeline: Pipeline) -> list[Diagnostic]:
@@ -30,14 +42,55 @@ def refusals(pipeline: Pipeline) -> list[Diagnostic]:
     return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline)]
 
 
+def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[Diagnostic]:
+    """Return connections that an environment names for what has none."""
+    known = ["container", *(platform for platform, each in NATIVE.items() if each.connection)]
+    for name, _ in airflow.connections:
+        if name not in known:
+            message = f"environment `{environment.name}` names an Airflow connection for `{name}`, which uses none"
+            yield Diagnostic("no-connection", message, f"they are for {', '.join(known)}", environment.place)
+
+
 def _calls(pipeline: Pipeline) -> Iterator[Diagnostic]:
     for step in pipeline.steps:
-        if kind(step.call) not in CELLS:
-            message = f"step `{step.id}` is a {kind(step.call)} call, which cannot be deployed to Airflow yet"
-            yield Diagnostic("no-cell", message, f"use one of {', '.join(CELLS)}", step.place)
-        if step.needs.resources:
-            message = f"step `{step.id}` asks for resources, which a task on an Airflow worker cannot be given"
-            yield Diagnostic("no-cell", message, "leave them out, or size the workers", step.place)
+        for what, hint in _wrong_with(step, pipeline):
+            yield Diagnostic("no-cell", f"step `{step.id}` {what}", hint, step.place)
+
+
+def _wrong_with(step: Step, pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """Yield what Airflow cannot do of a step, each with what to try."""
+    match step.call:
+        case NativeCall() as call:
+            yield from native.wrong_with(call)
+            yield from _beyond(step, pipeline, "a job that exists already")
+            own = (("variables", step.needs.env), ("secrets", step.needs.secrets), ("resources", step.needs.resources))
+            for word, given in own:
+                if given:
+                    yield f"has {word}, which a job that exists already has itself", "say them where the job is defined"
+        case ContainerCall():
+            yield from pod.wrong_with(step)
+            yield from _beyond(step, pipeline, "a container")
+        case _ if step.needs.resources:
+            yield "asks for resources, which a task on an Airflow worker cannot be given", "leave them out"
+        case _:
+            pass
+
+
+def _beyond(step: Step, pipeline: Pipeline, what: str) -> Iterator[tuple[str, str]]:
+    """Yield what our own runtime does for a step, which is not where a job or a container runs."""
+    if step.needs.requirements:
+        yield f"has requirements, which {what} brings itself", "leave them out"
+    if step.value is not None:
+        yield f"gives a value, which {what} cannot hand back", "write a dataset instead"
+    if step.takes:
+        yield f"takes a value, which {what} cannot be handed", "read a dataset, or a param"
+    for port in step.reads:
+        spec = pipeline.dataset_by_name[port.dataset]
+        if port.rows is Rows.AUTO and spec.ingestion is Ingestion.INCREMENTAL:
+            hint = f"reads: {{{port.name}: {{dataset: {port.dataset}, rows: all}}}}"
+            yield f"reads the new rows of `{port.dataset}`, and {what} can be handed only all", hint
+        if spec.bound is not None and spec.bound.sample is not None:
+            yield f"reads a sample of `{port.dataset}`, and {what} can be handed only all", "a branch without --sample"
 
 
 def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:

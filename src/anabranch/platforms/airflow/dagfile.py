@@ -8,103 +8,21 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.graph import order
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Owner
-from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.payloads import constant_lines, step_lines
+from anabranch.platforms.airflow.source import source
+from anabranch.platforms.airflow.tasks import parts_of, task_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from anabranch.model.pipeline import Param, Pipeline, Step, StepId
+    from anabranch.model.pipeline import Param, Pipeline, StepId
 
 MARK = "# anabranch: "
 """How the line starts that says whose a DAG file is."""
 
-HEAD = '''\
-# Written by `anabranch apply`: change the pipeline, not this file, which the next apply writes anew.
-{mark}{owner}
-"""{title}"""
-
-from datetime import timedelta
-
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG{names}
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-{imports}
-PYTHON = {python}
-PAYLOAD = {payload}
-DEFINITION = {definition}
-STORAGE = {storage}
-NAMESPACE = {namespace}
-PROTECTED = {protected}
-{fetch}
-
-class Step(BashOperator):
-    """One step. It tells a broken contract by its exit code: another attempt would break it again."""
-
-    def __init__(self, *, task_id, step=None, payload=PAYLOAD, **settings):
-        super().__init__(
-            task_id=task_id,
-            bash_command='exec "$PYTHON" {fetched}"$PAYLOAD" step "$STEP" --definition "$DEFINITION" '
-            '--storage "$STORAGE" --namespace "$NAMESPACE" --protected "$PROTECTED" ',
-            env={{
-                "PYTHON": PYTHON,{fetching}
-                "PAYLOAD": payload,
-                "DEFINITION": DEFINITION,
-                "STORAGE": STORAGE,
-                "NAMESPACE": NAMESPACE,
-                "PROTECTED": PROTECTED,
-                "STEP": step or task_id,
-                "ANABRANCH_RUN": "{{{{ run_id }}}}",
-                "ANABRANCH_ATTEMPT": "{{{{ ti.try_number }}}}",
-                "ANABRANCH_PARAMS": "{{{{ params | tojson }}}}",
-                "ANABRANCH_INPUT": "{{{{ dag_run.conf.get('input') | tojson }}}}",
-            }},
-            append_env=True,
-            do_xcom_push=False,
-            skip_on_exit_code={breach},
-            **settings,
-        )
-
-    def execute(self, context):
-        try:
-            return super().execute(context)
-        except AirflowSkipException:
-            raise AirflowFailException("the step broke a contract: see its log") from None
-
-'''
-
-FETCH = '''
-# Fetches the payload from its bucket, once on each worker, and runs it.
-FETCH = """
-import os, runpy, sys
-from pathlib import Path
-url, sys.argv = sys.argv[1], sys.argv[1:]
-cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anabranch" / "fetched"
-folder, _, name = url.rpartition("/")
-file = cache / name
-if not file.exists():
-    from obstore.store import from_url
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "") if url.startswith("s3:") else ""
-    options = {"allow_http": endpoint.startswith("http:")}
-    store = from_url(folder, config={"endpoint": endpoint} if endpoint else None, client_options=options)
-    body = store.get(name).bytes()
-    cache.mkdir(parents=True, exist_ok=True)
-    part = cache / f"{name}.{os.getpid()}"
-    part.write_bytes(bytes(body))
-    part.replace(file)
-sys.argv[0] = str(file)
-runpy.run_path(str(file), run_name="__main__")
-"""
-'''
-"""Part of DAG files whose payloads lie in an object store."""
-
-WIDTH = 112
-"""Characters of a task that stands on one line."""
-
-BREACH = 5
-"""The exit code of a step that broke a contract."""
+HEAD = "# Written by `anabranch apply`: change the pipeline, not this file, which the next apply writes anew."
 
 
 @dataclass(frozen=True)
@@ -118,6 +36,7 @@ class Files:
         storage: the root of the namespace's datasets.
         reused: the paths of other payloads, by the step that they run.
         protected: storage that Python steps must not write to.
+        connections: Airflow connections, by the platform whose jobs use them.
         tags: of the DAG, for people.
     """
 
@@ -127,6 +46,7 @@ class Files:
     storage: str
     reused: Mapping[StepId, str] = field(default_factory=dict)
     protected: str = ""
+    connections: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = field(default=(), repr=False)  # no part of the version
 
 
@@ -140,35 +60,38 @@ def dag_file(pipeline: Pipeline, owner: Owner, dag: str, files: Files) -> str:
         files: what it names.
     """
     assets = _assets(pipeline, files.storage) if owner.namespace == "main" else {}  # a branch's data is nobody's event
-    groups = sorted({step.id.rpartition("/")[0] for step in pipeline.steps if "/" in step.id})
-    names = [name for name, used in (("Asset", assets), ("Param", pipeline.params), ("TaskGroup", groups)) if used]
-    timed = isinstance(pipeline.trigger, Schedule)
-    imports = "from airflow.timetables.trigger import CronTriggerTimetable\n" if timed else ""
-    head = HEAD.format(
-        mark=MARK,
-        owner=json.dumps({"project": owner.project, "environment": owner.environment, "namespace": owner.namespace}),
-        title=_docstring(f"{pipeline.name}: {pipeline.description}" if pipeline.description else pipeline.name),
-        names="".join(f", {name}" for name in names),
-        imports=imports,
-        python=_text(files.python),
-        payload=_text(files.payload),
-        definition=_text(files.definition),
-        storage=_text(files.storage),
-        namespace=_text(owner.namespace),
-        protected=_text(files.protected),
-        fetched='-c "$FETCH" ' if _is_far(files) else "",
-        fetch=FETCH if _is_far(files) else "",
-        fetching='\n                "FETCH": FETCH,' if _is_far(files) else "",
-        breach=BREACH,
-    )
-    lines = [*_asset_lines(assets), *_dag_lines(pipeline, dag, owner, (version(files), *files.tags))]
-    lines += [f"    {line}" if line else "" for line in _task_lines(pipeline, assets, files)]
-    return head + "\n".join(lines) + "\n"
+    body = [*_dag_lines(pipeline, dag, owner, (version(files), *files.tags))]
+    body += [f"    {line}" if line else "" for line in task_lines(pipeline, assets, files)]
+    used = parts_of(pipeline)
+    imports = {*used.imports, ("airflow.sdk", "DAG")}
+    imports |= {("airflow.sdk", "Asset")} if assets else set()
+    imports |= {("airflow.sdk", "Param")} if pipeline.params else set()
+    imports |= {("airflow.sdk", "TaskGroup")} if any("/" in step.id for step in pipeline.steps) else set()
+    imports |= {("datetime", "timedelta")} if any("timedelta(" in line for line in body) else set()
+    if isinstance(pipeline.trigger, Schedule):
+        imports.add(("airflow.timetables.trigger", "CronTriggerTimetable"))
+    told = {"project": owner.project, "environment": owner.environment, "namespace": owner.namespace}
+    title = _docstring(f"{pipeline.name}: {pipeline.description}" if pipeline.description else pipeline.name)
+    head = [HEAD, f"{MARK}{json.dumps(told)}", f'"""{title}"""', "", *_import_lines(imports)]
+    if used.runs_payloads:
+        head += ["", *constant_lines(owner.namespace, files), "", "", *step_lines(files)]
+    for text in used.classes:
+        head += ["", "", *text.rstrip().splitlines()]
+    gap = ["", ""] if used.runs_payloads or used.classes else [""]
+    return "\n".join([*head, *gap, *_asset_lines(assets), *body]) + "\n"
 
 
-def _is_far(files: Files) -> bool:
-    """Tell whether payloads lie where a worker must fetch them."""
-    return any("://" in each for each in (files.payload, *files.reused.values()))
+def _import_lines(imports: Collection[tuple[str, str]]) -> Iterator[str]:
+    """Yield the imports of a file: Python's own first, each module once; a name without a module is one."""
+    names: dict[str, list[str]] = {}
+    for module, name in sorted(imports, key=lambda each: (each[0], not each[1].isupper(), each[1])):
+        names.setdefault(module, []).append(name)
+    own = {module: found for module, found in names.items() if "." not in module}
+    if own:
+        yield from (f"import {name}" for name in own.pop("", []))
+        yield from (f"from {module} import {', '.join(found)}" for module, found in own.items())
+        yield ""
+    yield from (f"from {module} import {', '.join(found)}" for module, found in names.items() if "." in module)
 
 
 def owner_of(text: str) -> Owner | None:
@@ -205,10 +128,6 @@ def version_of(text: str) -> str:
     return found[0] if found else ""
 
 
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _docstring(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
@@ -224,20 +143,19 @@ def _assets(pipeline: Pipeline, storage: str) -> dict[str, str]:
 
 def _asset_lines(assets: dict[str, str]) -> Iterator[str]:
     if assets:
-        yield ""
         yield "DATASETS = {"
         for name, uri in sorted(assets.items()):
-            yield f"    {_text(name)}: Asset({_text(uri)}),"
+            yield f"    {source(name)}: Asset({source(uri)}),"
         yield "}"
+        yield ""
 
 
 def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) -> Iterator[str]:
-    yield ""
     yield "with DAG("
-    yield f"    {_text(dag)},"
+    yield f"    {source(dag)},"
     match pipeline.trigger:
         case Schedule(cron, timezone) if owner.namespace == "main":
-            yield f"    schedule=CronTriggerTimetable({_text(cron)}, timezone={_text(timezone)}),"
+            yield f"    schedule=CronTriggerTimetable({source(cron)}, timezone={source(timezone)}),"
         case _:
             yield "    schedule=None,"
     yield "    catchup=False,"
@@ -247,89 +165,16 @@ def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) 
     if pipeline.params:
         yield "    params={"
         for param in pipeline.params:
-            yield f"        {_text(param.name)}: {_param(param)},"
+            yield f"        {source(param.name)}: {_param(param)},"
         yield "    },"
     yield "):"
 
 
 def _param(param: Param) -> str:
-    settings = [] if param.default is None else [_text(param.default)]
+    settings = [] if param.default is None else [source(param.default)]
     settings.append('type="string"')
     if param.choices:
         settings.append(f"enum={json.dumps(list(param.choices))}")
     if param.description:
-        settings.append(f"description={_text(param.description)}")
+        settings.append(f"description={source(param.description)}")
     return f"Param({', '.join(settings)})"
-
-
-def _task_lines(pipeline: Pipeline, assets: dict[str, str], files: Files) -> Iterator[str]:
-    opened: list[str] = []
-    made: set[str] = set()
-    for step_id in order(pipeline):
-        step = pipeline.step_by_id[step_id]
-        groups = step_id.split("/")[:-1]
-        if groups != opened:
-            opened = groups
-            for depth in range(1, len(groups) + 1):
-                name = "/".join(groups[:depth])
-                if name not in made:
-                    made.add(name)
-                    parent = f", parent_group={_group(groups[: depth - 1])}" if depth > 1 else ""
-                    yield f"{_group(groups[:depth])} = TaskGroup({_text(groups[depth - 1])}{parent})"
-        yield from _task(step, groups, assets, files)
-    yield ""
-    for step_id in order(pipeline):
-        sources = [variable(source) for source in pipeline.upstream[step_id]]
-        if sources:
-            yield f"{_list(sources)} >> {variable(step_id)}"
-
-
-def _group(groups: Sequence[str]) -> str:
-    return f"in_{variable('/'.join(groups))}"  # type: ignore[arg-type]
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
-
-
-def _task(step: Step, groups: Sequence[str], assets: dict[str, str], files: Files) -> Iterator[str]:
-    own: StepId = step.id
-    inside = task_id(own).rpartition(".")[2] if groups else task_id(own)
-    settings = [f"task_id={_text(inside)}"]
-    if inside != own:
-        settings.append(f"step={_text(own)}")
-    if groups:
-        settings.append(f"task_group={_group(groups)}")
-    if own in files.reused:
-        settings.append(f"payload={_text(files.reused[own])}")
-    settings += _retry(step)
-    if step.timeout is not None:
-        settings.append(f"execution_timeout=timedelta(seconds={step.timeout:g})")
-    for word, names in (
-        ("inlets", [port.dataset for port in step.reads]),
-        ("outlets", [port.dataset for port in step.outputs]),
-    ):
-        listed = [f"DATASETS[{_text(name)}]" for name in names if name in assets]
-        if listed:
-            settings.append(f"{word}=[{', '.join(listed)}]")
-    if step.description:
-        settings.append(f"doc={_text(step.description)}")
-    line = f"{variable(own)} = Step({', '.join(settings)})"
-    if len(line) <= WIDTH:
-        yield line
-        return
-    yield f"{variable(own)} = Step("
-    yield from (f"    {each}," for each in settings)
-    yield ")"
-
-
-def _retry(step: Step) -> Iterator[str]:
-    retry = step.retry
-    if retry.attempts == 1:
-        yield "retries=0"
-        return
-    yield f"retries={retry.attempts - 1}"
-    yield f"retry_delay=timedelta(seconds={retry.delay:g})"
-    if retry.backoff > 1:
-        yield f"retry_exponential_backoff={retry.backoff:g}"
-        yield f"max_retry_delay=timedelta(seconds={retry.max_delay:g})"

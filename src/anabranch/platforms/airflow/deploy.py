@@ -50,8 +50,16 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
     for name, (pipeline, definition) in sorted(pipelines.items()):
         told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
-        definitions = f"{environment.artifacts}/{told.name}"
-        files = Delivered(own, definitions, airflow.python, root, reused, protected, tags)
+        files = Delivered(
+            own,
+            f"{environment.artifacts}/{told.name}",
+            airflow.python,
+            root,
+            reused,
+            protected,
+            dict(airflow.connections),
+            tags,
+        )
         content = dag_file(pipeline, owner, dag, files).encode()
         file = f"{owner.project}/{dag}.py"
         found += [told, Resource(Address(f"dag/{dag}"), file, content, (*needed, told.address), note=name)]

@@ -10,7 +10,7 @@ from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.platforms.airflow.api import part
 from anabranch.platforms.airflow.dagfile import assets_of, version_of
 from anabranch.platforms.airflow.names import task_id
-from anabranch.platforms.airflow.runs import CANCELLED_BY, events
+from anabranch.platforms.airflow.runs import CANCELLED_BY, events, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,8 +104,13 @@ class AirflowRuns:
 
     def _events(self, told: Mapping[str, Any]) -> list[Recorded]:
         run = str(told["dag_run_id"])
-        tasks = list(self._api.pages(f"{self._path}/dagRuns/{part(run)}/taskInstances", "task_instances"))
-        return events(self._pipeline, self._namespace, told, tasks, self._reports(run))
+        path = f"{self._path}/dagRuns/{part(run)}/taskInstances"
+        tasks = list(self._api.pages(path, "task_instances"))
+        tries = {
+            task: self._api.get(f"{path}/{part(task)}/tries")["task_instances"]
+            for task in silent(self._pipeline, tasks)
+        }
+        return events(self._pipeline, self._namespace, told, tasks, self._reports(run), tries)
 
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""
@@ -129,14 +134,14 @@ class AirflowRuns:
         path = f"{self._path}/dagRuns/{part(run)}"
         if self._api.get(path)["state"] in {"success", "failed"}:
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
-        self._api.ask("PATCH", f"{path}?update_mask=state&update_mask=note", {"state": "failed", "note": CANCELLED_BY})
+        self._api.ask("PATCH", path, {"state": "failed", "note": CANCELLED_BY})
 
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""
         self.wait_until_seen()
         path = f"{self._path}/dagRuns/{part(run)}"
         if self._api.get(path).get("note") == CANCELLED_BY:
-            self._api.ask("PATCH", f"{path}?update_mask=note", {"note": "retried with anabranch"})
+            self._api.ask("PATCH", path, {"note": "retried with anabranch"})
         body = {
             "dag_run_id": run,
             "task_ids": [task_id(step) for step in steps],

@@ -12,6 +12,7 @@ from anabranch.platforms.airflow.api import AirflowApi
 from anabranch.platforms.airflow.dagfile import owner_of, payload_of
 from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
 from anabranch.platforms.airflow.drive import AirflowRuns
+from anabranch.platforms.airflow.mwaa import MwaaApi
 from anabranch.platforms.airflow.names import dag_id
 from anabranch.platforms.process.secrets import resolve_secrets
 
@@ -54,16 +55,18 @@ class AirflowOrchestration:
             UsageError: `no-url`.
             StepError: `missing-secret`, `not-installed`.
         """
+        if self._airflow.mwaa:
+            return MwaaApi(self._airflow.mwaa, self._airflow.region)
         if not self._airflow.url:
             message = f"environment `{self._environment.name}` has no address to ask"
-            raise UsageError(message, code="no-url", hint="say it in anabranch.yaml: airflow: {url: http://...}")
+            raise UsageError(message, code="no-url", hint="airflow: {url: http://...}, or {mwaa: NAME}")
         given = [("token", self._airflow.token), ("password", self._airflow.password)]
         secrets = resolve_secrets(Needs(secrets=tuple((name, value) for name, value in given if value)))
         return AirflowApi(self._airflow.url, secrets.get("token", ""), self._airflow.user, secrets.get("password", ""))
 
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
-        return cells.refusals(pipeline)
+        return [*cells.unknown_connections(self._environment, self._airflow), *cells.refusals(pipeline)]
 
     def resources(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.run import RunId, RunState
 from anabranch.platforms import telling
 from anabranch.platforms.airflow.names import task_id
@@ -41,6 +42,7 @@ def events(
     run: Mapping[str, Any],
     tasks: Sequence[Mapping[str, Any]],
     reports: Reports,
+    tries: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> list[Recorded]:
     """Return a run's events in the order in which they happened.
 
@@ -50,11 +52,18 @@ def events(
         run: Airflow's object of the run.
         tasks: its task instances, as Airflow tells them.
         reports: what attempts reported, by step and attempt.
+        tries: all attempts of tasks that report none themselves, by task.
     """
     by_task = {str(task["task_id"]): task for task in tasks}
     steps = {step.id: by_task[task_id(step.id)] for step in pipeline.steps if task_id(step.id) in by_task}
-    told = {step: _task(task) for step, task in steps.items()}
+    told = {step: _task(task, tries.get(str(task["task_id"]), ())) for step, task in steps.items()}
     return telling.events(pipeline, namespace, _run(pipeline, run), told, reports)
+
+
+def silent(pipeline: Pipeline, tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the tasks that were tried more than once and do not report: only Airflow knows when that was."""
+    names = {task_id(step.id) for step in pipeline.steps if isinstance(step.call, NativeCall | ContainerCall)}
+    return [str(task["task_id"]) for task in tasks if task["task_id"] in names and int(task.get("try_number") or 0) > 1]
 
 
 def _run(pipeline: Pipeline, run: Mapping[str, Any]) -> RunTold:
@@ -71,10 +80,12 @@ def _run(pipeline: Pipeline, run: Mapping[str, Any]) -> RunTold:
     )
 
 
-def _task(task: Mapping[str, Any]) -> TaskTold:
+def _task(task: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]) -> TaskTold:
     state = STATES.get(str(task.get("state")), TaskState.WAITING)
-    tries = int(task.get("try_number") or 0)
-    return TaskTold(state, tries, _time(task.get("start_date")), _time(task.get("end_date")))
+    count = int(task.get("try_number") or 0)
+    times = {int(each["try_number"]): (_time(each.get("start_date")), _time(each.get("end_date"))) for each in tries}
+    earlier = tuple(times.get(attempt, (None, None)) for attempt in range(1, count))
+    return TaskTold(state, count, _time(task.get("start_date")), _time(task.get("end_date")), earlier=earlier)
 
 
 def _time(text: object) -> float | None:

@@ -104,14 +104,23 @@ def _datasets(ports: Iterable[tuple[str, Source | Target]]) -> dict[str, dict[st
 def _variables(keys: Iterable[str], task: Task) -> dict[str, str]:
     found: dict[str, str] = {}
     for key in keys:
-        where, _, name = key.partition(".")
-        variable = _PREFIXES[where] + re.sub(r"[^A-Za-z0-9_]", "_", name).upper()
+        variable = variable_of(key)
         other = next((each for each, same in found.items() if same == variable), None)
         if other is not None:
             message = f"step `{task.step.id}`: `{other}` and `{key}` would both be the variable {variable}"
             raise StepError(message, code="duplicate-port", hint="name one otherwise", place=task.step.place)
         found[key] = variable
     return found
+
+
+def variable_of(key: str) -> str:
+    """Return the environment variable of a placeholder.
+
+    >>> variable_of("in.my-flights")
+    'ANABRANCH_IN_MY_FLIGHTS'
+    """
+    where, _, name = key.partition(".")
+    return _PREFIXES[where] + re.sub(r"[^A-Za-z0-9_]", "_", name).upper()
 
 
 def _fits(value: str) -> bool:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import plural
 from anabranch.cli.table import table
 from anabranch.cli.verbs.branch.words import reason_rows, until
 from anabranch.model.branch import BranchKind
 from anabranch.model.errors import UsageError
+from anabranch.show import shapes
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

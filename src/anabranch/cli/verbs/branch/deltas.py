@@ -86,7 +86,7 @@ def deltas_command(  # noqa: PLR0917 - one parameter for each option
 
 
 def _lines(face: Face, report: Report, broken: Sequence[str], written: Sequence[str]) -> Iterator[str]:
-    from anabranch.cli.report.terminal import lines
+    from anabranch.cli.deltas import lines
 
     yield from lines(report, face.out)
     yield from ([""] if broken or written else [])
@@ -100,12 +100,12 @@ def _write(
 ) -> Iterator[str]:
     """Write the files that are asked for; yield where."""
     if html is not None:
-        from anabranch.cli.report.page import page
+        from anabranch.show.report.page import page
 
         _save(html, page(report, project.pipeline(report.pipeline)))
         yield f"written: {face.near(str(Path(html).absolute()))}"
     if markdown is not None:
-        from anabranch.cli.report.markdown import markdown as as_markdown
+        from anabranch.show.report.markdown import markdown as as_markdown
 
         text = as_markdown(report, rows=rows)
         if markdown == "-":

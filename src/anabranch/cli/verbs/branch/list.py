@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.progress.summary import VERDICTS
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import left
+from anabranch.show import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,25 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, confirm, verb
-from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import short
+from anabranch.show import shapes
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anabranch.app.branches.promote import Preview
     from anabranch.model.branch import Branch
 
 
 @click.command("promote", short_help="Take its outputs into main, or take that back.")
 @click.argument("name")
 @click.option("--undo", is_flag=True, help="Give main back what the last promotion replaced.")
+@click.option("--plan", "preview", is_flag=True, help="Only say what would change, and what stands in the way.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @ELSEWHERE
 @verb("branch promote")
-def promote_command(face: Face, name: str, undo: bool, yes: bool, environment: str | None) -> None:
+def promote_command(face: Face, name: str, undo: bool, preview: bool, yes: bool, environment: str | None) -> None:
     """Take the outputs of the branch NAME into main without a rerun, once its code is merged.
 
     Only if the project's code, main's inputs and main's outputs are still those that the branch ran with and that
@@ -33,6 +35,12 @@ def promote_command(face: Face, name: str, undo: bool, yes: bool, environment: s
     """
     project = face.project(environment)
     branch = project.branches.find(name)
+    if preview:
+        planned = project.branches.preview_promote(name)
+        told = [{"dataset": each, "before": before, "after": after} for each, before, after in planned.datasets]
+        shape = {"branch": name, "datasets": told, "obstacles": list(planned.obstacles)}
+        face.result(shape, lambda: _planned(face, planned))
+        return
     what = f"give {branch.pipeline} back what it had before" if undo else f"replace main's outputs of {branch.pipeline}"
     confirm(f"{what} (branch {name})?", yes=yes)
     branch = project.branches.undo(name) if undo else project.branches.promote(name)
@@ -45,6 +53,17 @@ def promote_command(face: Face, name: str, undo: bool, yes: bool, environment: s
         },
         lambda: lines(face, branch, undo=undo),
     )
+
+
+def _planned(face: Face, planned: Preview) -> Iterator[str]:
+    yield f"main would take {plural(len(planned.datasets), 'dataset')}:"
+    rows: list[list[str | Cell]] = [
+        [Cell(name, ("bold",)), Cell(short(before) or "new", ("dim",)), face.out.marks.arrow, short(after)]
+        for name, before, after in planned.datasets
+    ]
+    yield from table(("", "", "", ""), rows, terminal=face.out, indent="  ")
+    for each in planned.obstacles:
+        yield face.out.paint(f"stands in the way: {each}", "red")
 
 
 def lines(face: Face, branch: Branch, *, undo: bool) -> Iterator[str]:

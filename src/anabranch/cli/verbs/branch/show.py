@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import plural
 from anabranch.cli.table import Cell, table
 from anabranch.cli.verbs.branch.words import left, reason_rows, short, until
 from anabranch.cli.verbs.runs.retry import changes
 from anabranch.model.errors import UsageError
+from anabranch.show import shapes
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.cli.human import DAY, HOUR, clock
 from anabranch.cli.table import Cell
 from anabranch.model.branch import Role
+from anabranch.show.human import DAY, HOUR, clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

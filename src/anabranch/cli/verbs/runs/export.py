@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import plural
 from anabranch.model.errors import UsageError
+from anabranch.show.human import plural
 
 KINDS = ("openlineage", "opentelemetry")
 

@@ -10,10 +10,10 @@ import click
 from anabranch.cli.face import ELSEWHERE, VERSION, Face, verb, write_json
 from anabranch.cli.follow import follow
 from anabranch.cli.followfar import follow_elsewhere
-from anabranch.cli.human import plural
 from anabranch.cli.logfile import copy, last_lines, start_of_last
 from anabranch.model.errors import NotFoundError, UsageError, closest
 from anabranch.model.run import StepState
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import plural
 from anabranch.cli.progress.drive import drive, drive_elsewhere
 from anabranch.cli.progress.summary import names
+from anabranch.cli.table import Cell, table
 from anabranch.model.errors import UsageError
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from anabranch.app.retry import Retry
     from anabranch.cli.terminal import Terminal
 
 MOST_LINES = 60
@@ -24,6 +26,8 @@ MOST_LINES = 60
 @click.command("retry", short_help="Run again what a run did not finish; reuse the rest.")
 @click.argument("run", default="last")
 @click.option("--from", "start", multiple=True, metavar="STEP", help="Rerun these and everything downstream, too.")
+@click.option("--all", "everything", is_flag=True, help="Rerun every step.")
+@click.option("--plan", "preview", is_flag=True, help="Only say what would rerun, and what would be reused.")
 @click.option(
     "--code",
     type=click.Choice(["current", "same"]),
@@ -41,6 +45,8 @@ def retry_command(  # noqa: PLR0917 - one parameter for each option
     face: Face,
     run: str,
     start: tuple[str, ...],
+    everything: bool,
+    preview: bool,
     code: Literal["current", "same"],
     jobs: int | None,
     wait: float,
@@ -58,17 +64,48 @@ def retry_command(  # noqa: PLR0917 - one parameter for each option
             message = "what runs elsewhere is what is deployed there now"
             hint = "leave out --code, or deploy the earlier code first"
             raise UsageError(message, code="current-code", hint=hint)
+        if preview or everything:
+            message, hint = "a retry elsewhere knows --from only", "leave out --plan and --all"
+            raise UsageError(message, code="retry-here", hint=hint)
         face.environment = environment
         pipeline, found = project.remote(environment).find(run)
         return drive_elsewhere(face, project, pipeline, lambda runs, reporter: runs.retry(found.id, start, reporter))
     earlier = project.runs.resolve(run)
+    if preview:
+        planned = project.preview_retry(earlier, start=start, everything=everything, code=code)
+        diff = project.code_diff(earlier) if code == "current" else ""
+        face.result(_shape(earlier, code, planned, diff), lambda: _lines(face, earlier, planned, diff))
+        return 0
     preface = changes(project.code_diff(earlier), earlier, face.err) if code == "current" and not face.json else ()
     return drive(
         face,
         project,
         project.runs.definition(earlier),
-        lambda reporter: project.retry(earlier, start=start, code=code, jobs=jobs, reporter=reporter, wait=wait),
+        lambda reporter: project.retry(
+            earlier, start=start, everything=everything, code=code, jobs=jobs, reporter=reporter, wait=wait
+        ),
         preface,
+    )
+
+
+def _shape(run: str, code: str, planned: Retry, diff: str) -> dict[str, object]:
+    reused = {step: of for step, (of, _) in planned.plan.reused.items()}
+    return {
+        "run": run,
+        "code": code,
+        "reruns": [{"step": step, "why": why} for step, why in planned.why.items()],
+        "reused": [{"step": step, "of": of} for step, of in sorted(reused.items())],
+        "params": dict(planned.plan.params),
+        "code_diff": diff,
+    }
+
+
+def _lines(face: Face, run: str, planned: Retry, diff: str) -> Iterator[str]:
+    yield from changes(diff, run, face.out)
+    yield f"{plural(len(planned.why), 'step')} would run again:"
+    yield from table(("", ""), [(Cell(step, ("bold",)), why) for step, why in planned.why.items()], indent="  ")
+    yield f"{len(planned.plan.reused):,} would be reused" + (
+        f": {names(sorted(planned.plan.reused))}" if planned.plan.reused else ""
     )
 
 

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anabranch.cli import shapes
 from anabranch.cli.face import ELSEWHERE, Face, verb
-from anabranch.cli.human import ago, clock, seconds, size
 from anabranch.cli.progress.drive import voice
 from anabranch.cli.progress.summary import headline, troubles
 from anabranch.cli.progress.words import brief, rows_text, total, value_text
 from anabranch.cli.table import Cell, table
-from anabranch.cli.terminal import Terminal, printable
 from anabranch.model.run import StepState
+from anabranch.show import shapes
+from anabranch.show.human import ago, clock, seconds, size
+from anabranch.show.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anabranch.app import Project
+    from anabranch.cli.terminal import Terminal
     from anabranch.model.run import Run, StepRun, SubStep
 
 HEADERS = ("step", "state", "rows", "value", "bytes", "took", "tries", "")

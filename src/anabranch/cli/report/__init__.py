@@ -1,1 +1,0 @@
-"""A branch's deltas, shown: in a terminal, in a pull request, and as one page that needs nothing else."""
