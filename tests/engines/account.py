@@ -21,6 +21,8 @@ def listing(artifacts: str = "") -> dict[str, str]:
         f"function/{each['FunctionName']}": f"{each['CodeSha256']} {each['MemorySize']}"
         for each in aws.pages("lambda", "list_functions", "Functions")
     }
+    for each in aws.pages("glue", "get_jobs", "Jobs"):
+        found[f"job/{each['Name']}"] = f"{each['Command']} {each['DefaultArguments']} {each.get('MaxCapacity')}"
     for each in aws.pages("iam", "get_account_authorization_details", "RoleDetailList", Filter=["Role"]):
         found[f"role/{each['RoleName']}"] = f"{each['AssumeRolePolicyDocument']} {each.get('RolePolicyList')}"
     for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines"):

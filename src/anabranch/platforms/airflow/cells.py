@@ -13,6 +13,7 @@ from anabranch.platforms.airflow.names import task_id, variable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline
 
 CELLS = {
@@ -24,10 +25,21 @@ CELLS = {
 }
 """How each kind of call runs. A kind that is not here cannot be deployed to Airflow."""
 
+WORKER = "worker"
+"""The engine of all of them."""
+
 
 def refusals(pipeline: Pipeline) -> list[Diagnostic]:
     """Return what of a pipeline Airflow cannot do."""
     return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline)]
+
+
+def engines(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
+    """Yield what is to run on an engine that Airflow cannot start."""
+    for step in pipeline.steps:
+        if (engine := environment.engine(pipeline.name, step)) not in {"", WORKER}:
+            message = f"step `{step.id}` is to run on {engine}, which Airflow cannot start for a {kind(step.call)} call"
+            yield Diagnostic("no-cell", message, f"use {WORKER}, or leave it out", step.place)
 
 
 def _calls(pipeline: Pipeline) -> Iterator[Diagnostic]:

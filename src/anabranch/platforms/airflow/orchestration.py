@@ -63,7 +63,7 @@ class AirflowOrchestration:
 
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
-        return cells.refusals(pipeline)
+        return [*cells.engines(pipeline, self._environment), *cells.refusals(pipeline)]
 
     def resources(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anabranch.platforms.aws.deploy import artifact_folder
 from anabranch.platforms.aws.kinds.artifact import Artifacts
 from anabranch.platforms.aws.kinds.function import Functions
+from anabranch.platforms.aws.kinds.job import Jobs
 from anabranch.platforms.aws.kinds.logs import LogGroups
 from anabranch.platforms.aws.kinds.machine import Machines
 from anabranch.platforms.aws.kinds.role import Roles
@@ -39,6 +40,7 @@ class AwsAccount:
             "role": Roles(),
             "logs": LogGroups(),
             "function": Functions(),
+            "job": Jobs(),
             "machine": Machines(arns),
             "schedule": Schedules(),
         }

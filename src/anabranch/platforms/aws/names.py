@@ -109,6 +109,19 @@ class Arns:
         """Of a Lambda function."""
         return self._in("lambda", f"function:{name}")
 
+    def job(self, name: str) -> str:
+        """Of a Glue job."""
+        return self._in("glue", f"job/{name}")
+
+    def batch(self, name: str) -> str:
+        """Of every revision of a definition of a Batch job."""
+        return self._in("batch", f"job-definition/{name.partition(':')[0]}*")
+
+    def full(self, what: str) -> str:
+        """Of `service:resource`."""
+        service, _, resource = what.partition(":")
+        return self._in(service, resource)
+
     def machine(self, name: str) -> str:
         """Of a state machine."""
         return self._in("states", f"stateMachine:{name}")
@@ -137,6 +150,10 @@ class Arns:
         """Return what a policy names for keys below `s3://bucket/prefix`; all below it, by default."""
         place = url.removeprefix("s3://").rstrip("/")
         return [f"arn:{self.partition}:s3:::{place}/{each}" for each in below or ("*",)]
+
+    def object(self, url: str) -> str:
+        """Of one object."""
+        return f"arn:{self.partition}:s3:::{url.removeprefix('s3://')}"
 
     def bucket(self, url: str) -> str:
         """Of the bucket of `s3://bucket/prefix`."""
