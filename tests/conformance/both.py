@@ -143,9 +143,21 @@ class OnAws(Both):
     """What runs a step there."""
     settings: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, folder: Path, project: str = "conformance", *, data: bool = True, **more: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        project: str = "conformance",
+        *,
+        data: bool = True,
+        aws_more: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         orchestrator = {"account": ACCOUNT, "region": "us-east-1", "runtime": f"python3.{sys.version_info.minor}"}
-        environment = {"aws": {**orchestrator, **self.settings}, "artifacts": "s3://artifacts/conformance", **more}
+        environment = {
+            "aws": {**orchestrator, **self.settings, **(aws_more or {})},
+            "artifacts": "s3://artifacts/conformance",
+            **more,
+        }
         super().__init__(folder, f"s3://lake/{project}", environment, project, data=data)
 
     def put(self, key: str, body: bytes) -> None:

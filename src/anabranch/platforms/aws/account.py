@@ -11,6 +11,7 @@ from anabranch.platforms.aws.kinds.job import Jobs
 from anabranch.platforms.aws.kinds.logs import LogGroups
 from anabranch.platforms.aws.kinds.machine import Machines
 from anabranch.platforms.aws.kinds.role import Roles
+from anabranch.platforms.aws.kinds.rule import Rules
 from anabranch.platforms.aws.kinds.schedule import Schedules
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class AwsAccount:
             "job": Jobs(),
             "machine": Machines(arns),
             "schedule": Schedules(),
+            "rule": Rules(),
         }
 
     def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:

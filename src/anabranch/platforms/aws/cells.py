@@ -149,24 +149,30 @@ def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:
 
 def _trigger(pipeline: Pipeline) -> Iterator[Diagnostic]:
     match pipeline.trigger:
-        case ObjectCreated(bucket):
-            message = f"pipeline `{pipeline.name}` starts when an object is created in {bucket}: not on AWS yet"
-            yield Diagnostic("no-cell", message, "give it a schedule, or start its runs yourself", pipeline.place)
+        case ObjectCreated(bucket, scheme=scheme):
+            if scheme != "s3":
+                message = f"pipeline `{pipeline.name}` starts when an object is created in {scheme}://{bucket}"
+                yield Diagnostic("no-cell", message, "AWS hears of objects in S3 only", pipeline.place)
+            yield from _without_default(pipeline, "one that an object starts")
         case Schedule(cron):
             if not is_plain(cron) or names_both_days(cron):
                 message = f"pipeline `{pipeline.name}` has the schedule `{cron}`, which EventBridge cannot tell"
                 hint = "numbers, names, ranges and steps; days of the month or of the week, not both"
                 yield Diagnostic("no-cell", message, hint, pipeline.place)
-            for param in pipeline.params:
-                if param.default is None:
-                    message = f"param `{param.name}` has no default, and a scheduled run gives it no value"
-                    yield Diagnostic("param-without-default", message, "give it a default", param.place)
+            yield from _without_default(pipeline, "a scheduled run")
             for step in pipeline.steps:
                 if any(not port.sources and port.required for port in step.takes):
                     message = f"step `{step.id}` takes the trigger's event, and a schedule has none"
                     yield Diagnostic("no-event", message, "give the port a default", step.place)
         case None:
             pass
+
+
+def _without_default(pipeline: Pipeline, run: str) -> Iterator[Diagnostic]:
+    for param in pipeline.params:
+        if param.default is None:
+            message = f"param `{param.name}` has no default, and {run} gives it no value"
+            yield Diagnostic("param-without-default", message, "give it a default", param.place)
 
 
 def _size(pipeline: Pipeline) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""What should be on AWS: roles, functions, log groups, state machines and schedules of a namespace's pipelines."""
+"""What should be on AWS: roles, functions, log groups, state machines and triggers of a namespace's pipelines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from anabranch.platforms.aws.kinds.job import job_form
 from anabranch.platforms.aws.kinds.logs import logs_address, logs_form
 from anabranch.platforms.aws.kinds.machine import machine_form
 from anabranch.platforms.aws.kinds.role import role_form
+from anabranch.platforms.aws.kinds.rule import rule_form
 from anabranch.platforms.aws.kinds.schedule import schedule_form
 from anabranch.platforms.aws.limits import (
     FEWEST_WORKERS,
@@ -137,8 +138,8 @@ class Deploying:
                     else:
                         found += self._function(step, pipeline, code, digest, logs)
             found += self._machines(pipeline, told)
-            if isinstance(pipeline.trigger, Schedule) and self.owner.namespace == "main":
-                found += self._schedule(pipeline, pipeline.trigger)
+            if self.owner.namespace == "main":
+                found += self._trigger(pipeline)
         return found
 
     def _function(
@@ -276,18 +277,25 @@ class Deploying:
     def _is_job(self, step: Step, pipeline: Pipeline) -> bool:
         return step.id not in self.reused and engine_of(pipeline, step, self.environment) == GLUE
 
-    def _schedule(self, pipeline: Pipeline, schedule: Schedule) -> list[Resource]:
+    def _trigger(self, pipeline: Pipeline) -> list[Resource]:
+        """Return what starts a pipeline besides a person, with the role in which it does."""
+        trigger = pipeline.trigger
+        if trigger is None:
+            return []
+        kind, service = ("schedule", "scheduler") if isinstance(trigger, Schedule) else ("rule", "events")
         machine = machine_name(self.owner, pipeline.name)
-        name = name_of(self.owner, pipeline.name, "", "schedule", longest=ROLE)
-        trust = policies.assumed_by("scheduler.amazonaws.com", self.arns)
-        policy = policies.for_schedule(self.arns.machine(machine))
-        role = self._resource("role", name, role_form(self.owner, trust, policy), note="what the schedule may do")
-        arn = self.arns.role(self.owner, name)
-        cron = scheduler_cron(schedule.cron)
-        form = schedule_form(self.owner, cron, schedule.timezone, self.arns.machine(machine), arn)
-        needed = (role.address, Address(f"machine/{machine}"))
+        name = name_of(self.owner, pipeline.name, "", kind, longest=ROLE)
+        trust = policies.assumed_by(f"{service}.amazonaws.com", self.arns)
+        policy = policies.for_trigger(self.arns.machine(machine))
+        role = self._resource("role", name, role_form(self.owner, trust, policy), note=f"what the {kind} may do")
+        starts, by = self.arns.machine(machine), self.arns.role(self.owner, name)
+        if isinstance(trigger, Schedule):
+            form = schedule_form(self.owner, scheduler_cron(trigger.cron), trigger.timezone, starts, by)
+        else:
+            form = rule_form(self.owner, trigger, starts, by)
         own = name_of(self.owner, pipeline.name, longest=SCHEDULE)
-        return [role, self._resource("schedule", own, form, needed, note=f"starts {pipeline.name}")]
+        needed = (role.address, Address(f"machine/{machine}"))
+        return [role, self._resource(kind, own, form, needed, note=f"starts {pipeline.name}")]
 
     def _resource(
         self, kind: str, name: str, form: dict[str, object], depends: tuple[Address, ...] = (), note: str = ""

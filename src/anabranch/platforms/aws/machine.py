@@ -124,7 +124,7 @@ class Compiler:
         given = {
             "run": f"{{% $exists({asked}.run) ? {asked}.run : $states.context.Execution.Name %}}",
             "params": f"{{% $merge([{_json(_defaults(self._pipeline.params))}, {asked}.params]) %}}",
-            "input": f"{{% $exists({asked}.input) ? {asked}.input : null %}}",
+            "input": f"{{% $exists({asked}.input) ? {asked}.input : {_created(asked)} %}}",
             "storage": target.storage,
             "namespace": target.namespace,
             "definition": target.definition,
@@ -241,6 +241,14 @@ class _Scope:
     def inside(self) -> _Scope:
         """Return the scope of parts side by side: no variable there may have the name of one outside."""
         return replace(self, outer=f"before{next(self.count)}")
+
+
+def _created(asked: str) -> str:
+    """Return the event of an execution that EventBridge started because of an object; null for any other."""
+    detail = f"{asked}.detail"
+    fields = {"bucket": "bucket.name", "key": "object.key", "size": "object.size", "etag": "object.etag"}
+    told = ", ".join(f"'{name}': {detail}.{path}" for name, path in fields.items())
+    return f"($exists({detail}.object) ? {{{told}}} : null)"
 
 
 def _ends(part: int) -> States:

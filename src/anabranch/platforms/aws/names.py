@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from anabranch.model.resource import Owner
 
 FUNCTION = ROLE = SCHEDULE = 64
-"""Characters of the name of a function, a role or a schedule.
+"""Characters of the name of a function, a role, a schedule or a rule.
 
 Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html,
-https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html,
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
 MACHINE = STATE = 80
 """Characters of the name of a state machine, or of one of its states.

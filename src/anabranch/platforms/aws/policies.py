@@ -169,8 +169,8 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
     return _document(statements)
 
 
-def for_schedule(machine: str) -> Document:
-    """Return what a schedule may do: start its pipeline."""
+def for_trigger(machine: str) -> Document:
+    """Return what a schedule or a rule may do: start its pipeline."""
     return _document([_allow(["states:StartExecution"], [machine])])
 
 

@@ -40,9 +40,11 @@ class Execution:
 
     @property
     def given(self) -> dict[str, Any]:
-        """What it was given."""
+        """What it was given; an event of S3 as the steps are told it."""
         given = json.loads(self.told.get("input") or "{}")
-        return given if isinstance(given, dict) else {}
+        if not isinstance(given, dict):
+            return {}
+        return {"trigger": "object", "input": created(given["detail"])} if "detail" in given else given
 
     @property
     def causes(self) -> dict[str, str]:
@@ -52,6 +54,16 @@ class Execution:
         except ValueError:
             return {}
         return {str(step): _said(str(why)) for step, why in told.items()} if isinstance(told, dict) else {}
+
+
+def created(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of S3 as steps take it: the object's bucket and key, its size and etag.
+
+    >>> created({"bucket": {"name": "inbox"}, "object": {"key": "a.json", "size": 3, "etag": "e", "sequencer": "0"}})
+    {'bucket': 'inbox', 'key': 'a.json', 'size': 3, 'etag': 'e'}
+    """
+    told = detail["object"]
+    return {"bucket": detail["bucket"]["name"], **{name: told.get(name) for name in ("key", "size", "etag")}}
 
 
 def _said(why: str) -> str:
