@@ -34,6 +34,9 @@ def listing(artifacts: str = "") -> dict[str, str]:
         found[f"schedule/{each['Name']}"] = aws.ask("scheduler", "get_schedule", Name=each["Name"])[
             "ScheduleExpression"
         ]
+    for each in aws.pages("events", "list_rules", "Rules"):
+        targets = aws.ask("events", "list_targets_by_rule", Rule=each["Name"])["Targets"]
+        found[f"rule/{each['Name']}"] = f"{each['EventPattern']} {targets}"
     if artifacts:
         for each in aws.pages("s3", "list_objects_v2", "Contents", Bucket="artifacts", Prefix=f"{artifacts}/"):
             found[f"object/{each['Key']}"] = each["ETag"]

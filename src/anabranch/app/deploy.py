@@ -59,6 +59,11 @@ class Deployment:
             found += self.orchestration.refusals(each)
         return tuple(found)
 
+    def preflight(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
+        """Return what `check` finds, and what the environment itself lacks: it is asked."""
+        chosen = [self._project.pipeline(pipeline)] if pipeline else [*self._project.pipelines.values()]
+        return (*self.check(pipeline), *self.orchestration.preflight(chosen))
+
     def _unknown_steps(self) -> Iterator[Diagnostic]:
         """Yield what the environment says of steps that there are none of."""
         known = {f"{each.name}.{step.id}" for each in self._project.pipelines.values() for step in each.steps}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-BREACHES = "_anabranch/breaches"
-"""Where, below a storage root, steps that broke a contract say so."""
+DONE = "_anabranch/done"
+"""Where, below a storage root, jobs that can return nothing say that a step ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Access:
     writes: tuple[str, ...]
 
 
-def breaches(pipeline: str, step: str) -> str:
-    """Return the key below which a step that broke a contract says so, where it cannot return a value.
+def done(pipeline: str, step: str) -> str:
+    """Return the key below which a step says that it ended well, where it cannot return a value.
 
     Each execution has a key of its own there; the name is short and plain, whatever the step's is.
 
-    >>> breaches("daily", "clean")
-    '_anabranch/breaches/9acb98e56e6dc69bd4ad'
+    >>> done("daily", "clean")
+    '_anabranch/done/9acb98e56e6dc69bd4ad'
     """
     named = hashlib.sha256(f"{pipeline}/{step}".encode()).hexdigest()[:20]
-    return f"{BREACHES}/{named}"
+    return f"{DONE}/{named}"

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anabranch.model.access import breaches
+from anabranch.model.access import done
 from anabranch.model.call import NativeCall
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Address, Resource, digest_of
@@ -214,8 +214,7 @@ class Deploying:
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
         own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
         calls: dict[StepId, Invocation] = {
-            step: invocation(self.reused.get(step) or whole, breaches(pipeline.name, step))
-            for step, whole in own.items()
+            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step)) for step, whole in own.items()
         }
         calls |= {
             step.id: self._native(step, step.call, pipeline)

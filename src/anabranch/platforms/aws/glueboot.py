@@ -1,7 +1,7 @@
 """How Glue enters a payload: the script of our jobs, which runs on Python 3.9 or newer. anabranch does not import it.
 
 The payload and its packages are fetched from S3, then the attempt runs as it does on Lambda, by the payload's own
-`lambda_function.py`. A job can fail, but returns nothing: what broke a contract ends well, and says so in an object.
+`lambda_function.py`. A job can fail, but returns nothing: a step that ended well says so in an object.
 What it prints is written to the pipeline's log group too, where `runs logs` reads it.
 """
 
@@ -153,10 +153,10 @@ def main() -> None:
     finally:
         told.tell()
         sys.stdout = told.stream
-    if not good:
+    if good:
         import boto3
 
-        bucket, _, key = given("breach")[len("s3://") :].partition("/")
+        bucket, _, key = given("done")[len("s3://") :].partition("/")
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
 
 

@@ -22,13 +22,13 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Glue job, in full, that runs a step of ours, and leaves an object where it broke a contract.
+    """A Glue job, in full, that runs a step of ours, and leaves an object where it ended well.
 
-    `breach` is the key of that object below the root of the storage, without the execution's name.
+    `done` is the key of that object below the root of the storage, without the execution's name.
     """
 
     arn: str
-    breach: str
+    done: str
 
     @property
     def name(self) -> str:
@@ -62,13 +62,13 @@ Invocation: TypeAlias = Function | Job | Native
 """A closed union: end each `match` on it with `assert_never`."""
 
 
-def invocation(arn: str, breach: str) -> Invocation:
+def invocation(arn: str, done: str) -> Invocation:
     """Return how something is called, by its full name.
 
-    >>> invocation("arn:aws:glue:eu-west-1:123456789012:job/clean", "b").name
+    >>> invocation("arn:aws:glue:eu-west-1:123456789012:job/clean", "d").name
     'clean'
     """
-    return Job(arn, breach) if ":glue:" in arn else Function(arn)
+    return Job(arn, done) if ":glue:" in arn else Function(arn)
 
 
 def functions_in(calls: Iterable[Invocation]) -> Sequence[str]:

@@ -13,10 +13,11 @@ from anabranch.platforms.aws.deploy import Deploying, artifact_folder, machine_n
 from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.policies import for_branch
+from anabranch.platforms.aws.preflight import Preflight
 from anabranch.ports import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.access import Access
     from anabranch.model.environment import Aws, Environment
@@ -55,6 +56,10 @@ class AwsOrchestration:
         """Return what of a pipeline it cannot do."""
         branch = self._owner.namespace != "main"
         return cells.refusals(pipeline, self._environment, self._aws, branch=branch)
+
+    def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
+        """Return what is not there of what pipelines need and nobody deploys; the account is asked."""
+        return list(Preflight(self.client, self._arns, self._environment, self._aws).findings(pipelines))
 
     def resources(
         self,

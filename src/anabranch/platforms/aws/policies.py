@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anabranch.model.access import BREACHES
+from anabranch.model.access import DONE
 from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
 from anabranch.platforms.aws.native import NATIVE
 
@@ -136,7 +136,7 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
         calls: what runs its steps.
         machines: the inner ones, in full.
         arns: of the account.
-        root: of the namespace's datasets, where jobs say that they broke a contract.
+        root: of the namespace's datasets, where jobs say that they ended well.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/stepfunctions-iam.html
     """
@@ -144,7 +144,7 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
     statements = [_allow(["lambda:InvokeFunction"], functions)] if functions else []
     if jobs:
         bucket, prefix = _split(root)
-        said = f"{prefix}/{BREACHES}/*" if prefix else f"{BREACHES}/*"
+        said = f"{prefix}/{DONE}/*" if prefix else f"{DONE}/*"
         statements += [
             _allow(["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"], jobs),
             {**_allow(["s3:ListBucket"], [arns.bucket(bucket)]), "Condition": {"StringLike": {"s3:prefix": [said]}}},

@@ -2,7 +2,8 @@
 
 A function is one state, and so is a job for which Step Functions waits. Where an environment says `poll`, a job is
 started, then looked at again and again; its attempts are counted in a variable, since Step Functions retries a state
-and not a loop. Either way what broke a contract ends well and says so: another attempt would break it again.
+and not a loop. What broke a contract does not fail, since another attempt would break it again. A function says so in
+what it returns; a job returns nothing, so one that ended well leaves an object, and is not believed without it.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html
 """
@@ -214,7 +215,7 @@ def _started(call: Job | Native, frame: Frame, attempt: str) -> States:
     told = ", ".join(f"{json.dumps(key)}: {_expression(value)}" for key, value in sorted(frame.event(attempt).items()))
     return {
         "JobName": call.name,
-        "Arguments": {"--anabranch_event": f"{{% $string({{{told}}}) %}}", "--anabranch_breach": _breach(call)},
+        "Arguments": {"--anabranch_event": f"{{% $string({{{told}}}) %}}", "--anabranch_done": _done(call)},
     }
 
 
@@ -224,14 +225,15 @@ def _expression(value: Any) -> str:
     return text[3:-3] if text.startswith("{% ") else json.dumps(value, ensure_ascii=False)
 
 
-def _breach(call: Job) -> str:
-    return f"{{% $given.storage & {json.dumps(f'/{call.breach}/')} & $states.context.Execution.Name %}}"
+def _done(call: Job) -> str:
+    return f"{{% $given.storage & {json.dumps(f'/{call.done}/')} & $states.context.Execution.Name %}}"
 
 
 def _good(call: Job, frame: Frame) -> States:
-    """Return the state that looks whether a job that ended well has broken a contract."""
+    """Return the state that looks whether a job has said that all is well. If not, it may have reported why."""
     bucket = "$split($substringAfter($given.storage, 's3://'), '/')[0]"
-    key = f"$substringAfter($substringAfter({_breach(call)[3:-3]}, 's3://'), '/')"
+    silent = frame.failed("'the job ended, and has not said that it is done'")[3:-3]
+    key = f"$substringAfter($substringAfter({_done(call)[3:-3]}, 's3://'), '/')"
     return {
         f"{frame.name}: good?": {
             "Type": "Task",
@@ -239,7 +241,7 @@ def _good(call: Job, frame: Frame) -> States:
             "Arguments": {"Bucket": f"{{% {bucket} %}}", "Prefix": f"{{% {key} %}}", "MaxKeys": 1},
             "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 3, "IntervalSeconds": 2}],
             "Catch": [frame.caught],
-            "Output": {"bad": f"{{% $count($states.result.Contents) = 0 ? $states.input.bad : {frame.bad} %}}"},
+            "Output": {"bad": f"{{% $count($states.result.Contents) > 0 ? $states.input.bad : {silent} %}}"},
             **frame.after,
         }
     }
