@@ -42,6 +42,14 @@ CELLS = {
 }
 """How each kind of call runs on each engine. What is not here cannot be deployed to AWS."""
 
+REFUSED = {
+    ("spark", GLUE): (
+        "a Spark job writes its output in place, so one that fails leaves half of it where it looks whole",
+        "start a Glue job of your own as a native step, or run spark on Airflow",
+    ),
+}
+"""What could be started and is not, with the reason and what to do instead."""
+
 DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE}
 """The engine of each kind of call, where the environment names none."""
 
@@ -75,6 +83,9 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
             if isinstance(step.call, NativeCall):
                 message = f"step `{step.id}` is a job on {engine}, which nothing on AWS starts yet"
                 hint = closest(engine, there)
+            elif (what, engine) in REFUSED:
+                why, hint = REFUSED[what, engine]
+                message = f"step `{step.id}` cannot run on {engine}: {why}"
             elif there:
                 message = f"step `{step.id}` is a {what} call, which cannot run on {engine} on AWS"
                 hint = f"engines: {{{what}: {' or '.join(there)}}}"
