@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-COMMAND = Path(__file__).parents[1] / ".venv-emulators" / "bin" / "ministack"
+BIN = Path(__file__).parents[1] / ".venv-emulators" / "bin"
+COMMAND = BIN / "ministack"
+GLUE = Path(__file__).with_name("glue_on_ministack.py")
 BUCKETS = ("lake", "artifacts")
 ACCOUNT = "000000000000"
 
@@ -53,11 +55,12 @@ def serving(folder: Path, *, auth: bool = True) -> Generator[dict[str, str]]:
         "GATEWAY_PORT": str(port),
         "AWS_ENDPOINT_URL": url,
         "ANABRANCH_CACHE": str(folder / "functions"),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",  # Glue's python3 has boto3
         **({"AUTH": "true"} if auth else {}),
     }
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
-            [str(COMMAND)], env=inside, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            [str(BIN / "python"), str(GLUE)], env=inside, cwd=folder, stdout=log, stderr=log, start_new_session=True
         )
     try:
         deadline = time.monotonic() + 60

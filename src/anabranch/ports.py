@@ -380,6 +380,13 @@ class Orchestration(Protocol):
         """Return what of a pipeline it cannot do."""
         ...
 
+    def preflight(self, pipelines: Sequence[Pipeline]) -> Sequence[Diagnostic]:
+        """Return what is not there of what pipelines need and nobody deploys; the orchestrator is asked.
+
+        Where it cannot be asked, that is a warning.
+        """
+        ...
+
     def resources(
         self,
         pipelines: Mapping[str, tuple[Pipeline, bytes]],

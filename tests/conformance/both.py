@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from tests.engines.account import listing
@@ -139,9 +139,25 @@ class OnAirflow(Both):
 
 
 class OnAws(Both):
-    def __init__(self, folder: Path, project: str = "conformance", *, data: bool = True) -> None:
+    job = "function"
+    """What runs a step there."""
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        folder: Path,
+        project: str = "conformance",
+        *,
+        data: bool = True,
+        aws_more: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         orchestrator = {"account": ACCOUNT, "region": "us-east-1", "runtime": f"python3.{sys.version_info.minor}"}
-        environment = {"aws": orchestrator, "artifacts": "s3://artifacts/conformance"}
+        environment = {
+            "aws": {**orchestrator, **self.settings, **(aws_more or {})},
+            "artifacts": "s3://artifacts/conformance",
+            **more,
+        }
         super().__init__(folder, f"s3://lake/{project}", environment, project, data=data)
 
     def put(self, key: str, body: bytes) -> None:
@@ -168,11 +184,21 @@ class OnAws(Both):
     def only_one_job_is_new(self, before: dict[str, str]) -> None:
         new = sorted(name for name in self.deployed() if name not in before)
         kinds = [name.partition("/")[0] for name in new]
-        assert kinds == ["function", "logs", "machine", "role", "role"], new
+        assert kinds == [self.job, "logs", "machine", "role", "role"], new
         assert "right" in new[0]
 
     def deployed(self) -> dict[str, str]:
         return listing()
+
+
+class OnGlue(OnAws):
+    """Every step is a Glue job, as the emulator runs them: Python shell jobs, which are looked at."""
+
+    job = "job"
+    settings: ClassVar[dict[str, Any]] = {"glue": "shell", "poll": 1}
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "on-glue", engines=dict.fromkeys(("python", "sql", "shell"), "glue"))
 
 
 def logical(run: Run) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conformance.both import Both, OnAirflow, OnAws
+from tests.conformance.both import Both, OnAirflow, OnAws, OnGlue
 
 from tools import airflow, aws
 
@@ -42,7 +42,14 @@ def on_aws(tmp_path_factory: pytest.TempPathFactory, cloud: str) -> OnAws:  # no
     return found
 
 
-@pytest.fixture(scope="session", params=["airflow", "aws"])
+@pytest.fixture(scope="session")
+def on_glue(tmp_path_factory: pytest.TempPathFactory, cloud: str) -> OnGlue:  # noqa: ARG001 - it is seen
+    found = OnGlue(tmp_path_factory.mktemp("conformance"))
+    found.project.deployment("real").apply(lambda _: None)
+    return found
+
+
+@pytest.fixture(scope="session", params=["airflow", "aws", "glue"])
 def both(request: pytest.FixtureRequest) -> Both:
     """The project here and on each platform."""
     found: Both = request.getfixturevalue(f"on_{request.param}")

@@ -67,7 +67,7 @@ def test_what_others_are_told_of_a_run_is_the_same(both: Both) -> None:
 
     elsewhere = both.project.at("real")
     mine, theirs = lineage(both.project, here), lineage(elsewhere, there)
-    assert (mine[0], theirs[0]) == ({"conformance"}, {"conformance/real"})
+    assert (mine[0], theirs[0]) == ({both.project.name}, {f"{both.project.name}/real"})
     assert theirs[1] == mine[1]
     assert spans(elsewhere, there) == spans(both.project, here)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anabranch.app.deploy import Deployment
+    from anabranch.model.errors import Diagnostic
 
 pytestmark = [
     pytest.mark.engine,
@@ -37,7 +38,8 @@ datasets:
   other: {{stage: cleaned, format: csv}}
 environments:
   prod:
-    aws: {{account: "{account}", region: us-east-1, memory: {memory}}}
+    aws: {{account: "{account}", region: us-east-1, memory: {memory}, glue: shell}}
+    engines: {engines}
     storage: s3://lake/{project}
     artifacts: s3://artifacts/some
     tags: {{team: data}}
@@ -61,6 +63,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
         yield
 
 
+TWO = """
+pipeline: {name}
+trigger: {{s3: {{bucket: inbox, prefix: {step}/}}}}
+steps:
+  {step}: {{shell: [cp, "${{in.raw}}", "${{out.copied}}"], reads: [raw], writes: [copied]}}
+"""
 ALONE = """
 pipeline: {name}
 schedule: "0 6 * * 1-5"
@@ -70,13 +78,18 @@ steps:
 
 
 def deployed(
-    folder: Path, name: str = "shop", step: str = "copy", memory: int = 1769, pipeline: str = PIPELINE
+    folder: Path,
+    name: str = "shop",
+    step: str = "copy",
+    memory: int = 1769,
+    pipeline: str = PIPELINE,
+    engines: str = "{}",
 ) -> Deployment:
     root = folder / name
     root.mkdir(exist_ok=True)
     for old in root.glob("p_*.yaml"):
         old.unlink()
-    (root / "anabranch.yaml").write_text(SPEC.format(project=name, account=aws.ACCOUNT, memory=memory))
+    (root / "anabranch.yaml").write_text(SPEC.format(project=name, account=aws.ACCOUNT, memory=memory, engines=engines))
     (root / "p_one.yaml").write_text(pipeline.format(name="one", step=step))
     return Project.load(root).deployment("prod")
 
@@ -95,7 +108,7 @@ class CutError(Exception):
     pass
 
 
-CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Publish")
+CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Publish", "Remove")
 
 
 class Cut:
@@ -122,9 +135,10 @@ class Cut:
                 raise CutError
 
 
-def test_cut_off_after_each_remote_call_the_next_apply_converges(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [{"pipeline": ALONE}, {"pipeline": TWO, "engines": "{shell: glue}"}])
+def test_cut_off_after_each_remote_call_the_next_apply_converges(tmp_path: Path, form: dict[str, str]) -> None:
     """From nothing to a pipeline, to another form of it, to nothing: every call that changes something is the last."""
-    states: list[dict[str, Any]] = [{}, {"step": "renamed", "memory": 512}, {"destroy": True}]
+    states: list[dict[str, Any]] = [form, {**form, "step": "renamed", "memory": 512}, {"destroy": True, **form}]
     calls: list[int] = []
     wanted: list[dict[str, str]] = []
     whole = tmp_path / "whole"
@@ -136,7 +150,7 @@ def test_cut_off_after_each_remote_call_the_next_apply_converges(tmp_path: Path)
         calls.append(counting.made)
         wanted.append(listing("some/shop"))
     assert wanted[-1] == {}
-    assert sum(calls) > 30
+    assert sum(calls) > 25
     for turn in range(sum(calls)):
         folder = tmp_path / f"cut{turn}"
         folder.mkdir()
@@ -157,7 +171,7 @@ def test_cut_off_after_each_remote_call_the_next_apply_converges(tmp_path: Path)
 
 def prepared(folder: Path, state: dict[str, Any]) -> tuple[Deployment, dict[str, Any]]:
     given = {name: value for name, value in state.items() if name != "destroy"}
-    return deployed(folder, **given, pipeline=ALONE), {"destroy": True} if "destroy" in state else {}
+    return deployed(folder, **given), {"destroy": True} if "destroy" in state else {}
 
 
 def test_a_second_apply_and_a_lost_state_change_nothing(tmp_path: Path) -> None:
@@ -197,6 +211,59 @@ def test_what_was_changed_or_deleted_by_hand_is_told_and_mended(tmp_path: Path) 
     assert listing("some") == wanted
     assert deployment.plan().changes == ()
     silently(deployment, destroy=True)
+
+
+def test_a_job_and_a_rule_that_were_changed_by_hand_are_told_and_mended(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, pipeline=TWO, engines="{shell: glue}")
+    silently(deployment)
+    assert deployment.plan().changes == ()
+    wanted = listing("some")
+    hand, name = client(), "shop--prod--one--copy"
+    hand.ask("glue", "update_job", JobName=name, JobUpdate={"Timeout": 5})
+    hand.ask("events", "put_targets", Rule="shop--prod--one", Targets=[{"Id": "x", "Arn": "arn:aws:sqs:us-east-1:0:q"}])
+    assert {(type(change), change.address, change.why) for change in deployment.plan().changes} == {
+        (Update, f"job/{name}", "it was changed by hand"),
+        (Update, "rule/shop--prod--one", "it was changed by hand"),
+    }
+    silently(deployment)
+    assert listing("some") == wanted
+    hand.ask("glue", "delete_job", JobName=name)
+    assert {(type(change), change.address) for change in deployment.plan().changes} == {(Create, f"job/{name}")}
+    (tmp_path / "shop" / ".anabranch" / "state.db").unlink()
+    again = deployed(tmp_path, pipeline=TWO, engines="{shell: glue}")
+    silently(again)
+    assert again.plan().changes == ()
+    silently(deployed(tmp_path, pipeline=TWO), adopt=())  # another engine: the job goes, a function comes
+    assert {name.partition("/")[0] for name in listing("some")} >= {"function", "rule"}
+    assert not [name for name in listing("some") if name.startswith("job/")]
+    silently(deployed(tmp_path, pipeline=TWO), destroy=True)
+    assert listing("some") == {}
+
+
+def test_what_the_account_lacks_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = deployed(tmp_path, pipeline=TWO + "  theirs: {{native: {{platform: glue, job: theirs}}}}\n")
+    file = tmp_path / "shop" / "anabranch.yaml"
+    assert [(each.code, each.severity.value) for each in lacking(deployment)] == [
+        ("not-on-aws", "error"),  # the bucket that would start it
+        ("not-on-aws", "error"),  # the job
+    ]
+    client().ask("s3", "create_bucket", Bucket="inbox")
+    assert [each.code for each in lacking(deployment)] == ["no-events", "not-on-aws"]
+    client().ask("s3", "delete_bucket", Bucket="inbox")
+    file.write_text(file.read_text().replace("s3://artifacts/some", "s3://gone/some"))
+    found = lacking(Project.load(tmp_path / "shop").deployment("prod"))
+    assert "bucket of its artifacts is not there: gone" in found[0].message
+    file.write_text(file.read_text().replace(aws.ACCOUNT, "123456789012"))
+    assert [each.code for each in lacking(Project.load(tmp_path / "shop").deployment("prod"))] == ["wrong-account"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.free_port()}")
+    offline = lacking(deployed(tmp_path))
+    assert [(each.code, each.severity.value) for each in offline] == [("not-looked-at", "warning")]
+
+
+def lacking(deployment: Deployment) -> list[Diagnostic]:
+    return [each for each in deployment.preflight() if each.code != "not-local"]
 
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}

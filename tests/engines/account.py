@@ -21,6 +21,8 @@ def listing(artifacts: str = "") -> dict[str, str]:
         f"function/{each['FunctionName']}": f"{each['CodeSha256']} {each['MemorySize']}"
         for each in aws.pages("lambda", "list_functions", "Functions")
     }
+    for each in aws.pages("glue", "get_jobs", "Jobs"):
+        found[f"job/{each['Name']}"] = f"{each['Command']} {each['DefaultArguments']} {each.get('MaxCapacity')}"
     for each in aws.pages("iam", "get_account_authorization_details", "RoleDetailList", Filter=["Role"]):
         found[f"role/{each['RoleName']}"] = f"{each['AssumeRolePolicyDocument']} {each.get('RolePolicyList')}"
     for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines"):
@@ -32,6 +34,9 @@ def listing(artifacts: str = "") -> dict[str, str]:
         found[f"schedule/{each['Name']}"] = aws.ask("scheduler", "get_schedule", Name=each["Name"])[
             "ScheduleExpression"
         ]
+    for each in aws.pages("events", "list_rules", "Rules"):
+        targets = aws.ask("events", "list_targets_by_rule", Rule=each["Name"])["Targets"]
+        found[f"rule/{each['Name']}"] = f"{each['EventPattern']} {targets}"
     if artifacts:
         for each in aws.pages("s3", "list_objects_v2", "Contents", Bucket="artifacts", Prefix=f"{artifacts}/"):
             found[f"object/{each['Key']}"] = each["ETag"]

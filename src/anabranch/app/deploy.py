@@ -18,7 +18,7 @@ from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
 from anabranch.model.call import NativeCall
 from anabranch.model.environment import Airflow, Aws
-from anabranch.model.errors import InvalidProject, NotFoundError, closest
+from anabranch.model.errors import Diagnostic, InvalidProject, NotFoundError, closest
 from anabranch.model.resource import Address, Owner
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
 from anabranch.ports import Built
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from anabranch.app.project import Project
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
-    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
@@ -53,10 +52,23 @@ class Deployment:
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
-        found = list(self._project.check(pipeline))
+        found = [*self._project.check(pipeline), *self._unknown_steps()]
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
             found += self.orchestration.refusals(each)
         return tuple(found)
+
+    def preflight(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
+        """Return what `check` finds, and what the environment itself lacks: it is asked."""
+        chosen = [self._project.pipeline(pipeline)] if pipeline else [*self._project.pipelines.values()]
+        return (*self.check(pipeline), *self.orchestration.preflight(chosen))
+
+    def _unknown_steps(self) -> Iterator[Diagnostic]:
+        """Yield what the environment says of steps that there are none of."""
+        known = {f"{each.name}.{step.id}" for each in self._project.pipelines.values() for step in each.steps}
+        for name, _ in self.environment.chosen:
+            if name not in known:
+                message = f"environment `{self.environment.name}` chooses an engine for `{name}`, which is no step"
+                yield Diagnostic("unknown-step", message, closest(name, known), self.environment.place)
 
     def of_branch(self, namespace: str) -> Deployment:
         """Return the deployment of a branch beside this one."""

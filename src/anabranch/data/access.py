@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anabranch.data import disk
-from anabranch.model.access import Access
+from anabranch.model.access import Access, done
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,7 @@ def access_of(step: Step, pipeline: Pipeline) -> Access:
         f"{disk.OURS}/staging/{told}/*",
         f"{marks}/{mine}/*",
         f"{ours}/{mine}.*.json",
+        f"{done(pipeline.name, step.id)}/*",
     ]
     return Access(_anywhere(reads), _anywhere(writes))
 

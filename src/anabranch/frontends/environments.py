@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from anabranch.frontends.shape import AirflowShape, AwsShape, EnvironmentShape
+from anabranch.model.call import KINDS
 from anabranch.model.environment import Airflow, Aws, Environment
-from anabranch.model.errors import Diagnostic
+from anabranch.model.errors import Diagnostic, closest
 from anabranch.model.server import is_server, refusal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def lower_environments(
     for name, own in given.items():
         shape = EnvironmentShape.model_validate(_layered(base, own))
         place = document.place("environments", name)
-        wrong = list(_problems(name, shape, place))
+        wrong = [*_problems(name, shape, place), *_engines(name, shape, document)]
         problems += wrong
         if not wrong:
             found[name] = _lowered(name, shape, root, storage, place)
@@ -79,6 +80,16 @@ def _problems(name: str, shape: EnvironmentShape, place: Place) -> list[Diagnost
     for each in _orchestrator(shape):
         add(*each)
     return found
+
+
+def _engines(name: str, shape: EnvironmentShape, document: Document) -> Iterator[Diagnostic]:
+    """Yield kinds of calls that there are none of. Whether an engine is there is known where it is used."""
+    for kind in shape.engines:
+        if kind not in KINDS.values():
+            message = f"environment `{name}` has an engine for {kind}, which is no kind of call"
+            where = [layer for layer in (name, BASE) if ("environments", layer, "engines", kind) in document.lines]
+            place = document.place("environments", (where or [name])[0], "engines", kind)
+            yield Diagnostic("unknown-kind", message, closest(kind, sorted(KINDS.values())), place)
 
 
 def _orchestrator(shape: EnvironmentShape) -> Iterator[tuple[str, str, str]]:
@@ -132,6 +143,7 @@ def _aws(shape: EnvironmentShape, aws: AwsShape) -> Iterator[tuple[str, str, str
     ):
         if not least <= given <= most:
             yield (f"bad-{word}", f"has {given} MB of {word}", f"a function has {least} to {most}")
+    yield from _glue(aws)
     if not shape.storage.startswith("s3://"):
         yield ("bad-place", "has no storage in S3, which functions read and write", "storage: s3://bucket/prefix")
     if shape.artifacts and not shape.artifacts.startswith("s3://"):
@@ -139,6 +151,17 @@ def _aws(shape: EnvironmentShape, aws: AwsShape) -> Iterator[tuple[str, str, str
     yield from _places(shape)
 
 
+def _glue(aws: AwsShape) -> Iterator[tuple[str, str, str]]:
+    if aws.glue != "shell" and not re.fullmatch(r"\d\.\d", aws.glue):
+        yield ("bad-glue", f"has the Glue `{aws.glue}`", 'name a version, such as "5.0", or shell')
+    if aws.poll < 0:
+        yield ("bad-poll", f"would look at jobs every {aws.poll} s", "poll: 30, or true")
+    if aws.interpreter and not re.fullmatch(r"s3://[^/]+/.+\.tar\.gz", aws.interpreter):
+        yield ("bad-place", f"has an interpreter at {aws.interpreter}", "interpreter: s3://bucket/python.tar.gz")
+
+
+POLL = 30
+"""Seconds between two looks at a job, where nobody says how many."""
 LAMBDA_MEMORY = (128, 10_240)
 """MB that a function may have. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 LAMBDA_SCRATCH = (512, 10_240)
@@ -174,7 +197,10 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
     orchestrator: Orchestrator
     if shape.aws is not None:
         aws = shape.aws
-        orchestrator = Aws(aws.account, aws.region, aws.runtime, aws.memory, aws.scratch)
+        poll = POLL if aws.poll is True else int(aws.poll)
+        orchestrator = Aws(
+            aws.account, aws.region, aws.runtime, aws.memory, aws.scratch, aws.glue, aws.interpreter, poll
+        )
     else:
         airflow = shape.airflow
         assert airflow is not None  # noqa: S101 - `_problems` has looked
@@ -199,4 +225,6 @@ def _lowered(name: str, shape: EnvironmentShape, root: Path, storage: str, place
         tuple((key, str(value)) for key, value in sorted(shape.variables.items())),
         place,
         tuple((key, str(value)) for key, value in sorted(shape.tags.items())),
+        tuple(sorted(shape.engines.items())),
+        tuple((step, choice.engine) for step, choice in sorted(shape.steps.items())),
     )

@@ -247,13 +247,24 @@ class AirflowShape(Shape):
 
 
 class AwsShape(Shape):
-    """An AWS account: Step Functions start the steps, Lambda runs them."""
+    """An AWS account: Step Functions start the steps, Lambda and Glue run them."""
 
     account: str = Field("", description="Its number, of twelve digits, in quotes.")
     region: str = Field("", description="Where, such as eu-west-1.")
     runtime: str = Field("python3.12", description="Of the functions: python3.11 or newer.")
     memory: int = Field(1769, description="Of a function, in MB, where its step does not say.")
     scratch: int = Field(4096, description="Of a function's disk, in MB: packages are unpacked there.")
+    glue: str = Field("5.0", description="The version of Glue, in quotes, or shell: its Python shell jobs.")
+    interpreter: str = Field("", description="Of Python shell jobs: s3://bucket/python.tar.gz, a Python of its own.")
+    poll: bool | int = Field(
+        default=False, description="Look at started jobs every so many seconds; by default Step Functions waits."
+    )
+
+
+class ChoiceShape(Shape):
+    """What is different for one step in an environment."""
+
+    engine: str = Field(description="What runs it.")
 
 
 class EnvironmentShape(Shape):
@@ -261,6 +272,10 @@ class EnvironmentShape(Shape):
 
     airflow: AirflowShape | None = None
     aws: AwsShape | None = None
+    engines: dict[str, str] = Field(
+        default_factory=dict, description="What runs each kind of call, such as python: glue."
+    )
+    steps: dict[str, ChoiceShape] = Field(default_factory=dict, description="What is different, by pipeline.step.")
     storage: str = Field("", description="The root of main's datasets, as the workers see it.")
     artifacts: str = Field("", description="A folder that workers see, for payloads; by default below the storage.")
     state: str = Field(

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from anabranch.model.call import kind
+
 if TYPE_CHECKING:
+    from anabranch.model.pipeline import Step
     from anabranch.model.place import Place
 
 
@@ -39,7 +42,7 @@ class Airflow:
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """An AWS account: Step Functions start the steps, Lambda runs them.
+    """An AWS account: Step Functions start the steps, Lambda and Glue run them.
 
     Attributes:
         account: its number, so that what is deployed is known without asking, and never lands in another account.
@@ -47,6 +50,9 @@ class Aws:
         runtime: of the functions, such as `python3.12`.
         memory: of a function, in MB, where its step does not say.
         scratch: of a function, in MB: where it unpacks its packages, and stages what it writes.
+        glue: what Glue's jobs are: a version such as `5.0`, or `shell` for Python shell jobs.
+        interpreter: of Python shell jobs, `s3://.../*.tar.gz` with `python/bin/python3`: Glue's own is too old.
+        poll: seconds between two looks at a job that was started; 0 leaves the waiting to Step Functions.
     """
 
     account: str
@@ -54,6 +60,9 @@ class Aws:
     runtime: str = "python3.12"
     memory: int = 1769
     scratch: int = 4096
+    glue: str = "5.0"
+    interpreter: str = ""
+    poll: int = 0
 
 
 Orchestrator: TypeAlias = Airflow | Aws
@@ -73,6 +82,8 @@ class Environment:
         variables: environment variables that every step gets; values may be `secret://` references.
         place: where it is written.
         tags: of what is made there, for people and their bills.
+        engines: what runs each kind of call, where it is not what the orchestrator takes by default.
+        chosen: what runs single steps, by `pipeline.step`.
     """
 
     name: str
@@ -83,6 +94,13 @@ class Environment:
     variables: tuple[tuple[str, str], ...] = ()
     place: Place | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    engines: tuple[tuple[str, str], ...] = ()
+    chosen: tuple[tuple[str, str], ...] = ()
+
+    def engine(self, pipeline: str, step: Step) -> str:
+        """Return the engine that is asked for to run a step; empty where none is."""
+        name = f"{pipeline}.{step.id}"
+        return dict(self.chosen).get(name) or dict(self.engines).get(kind(step.call), "")
 
 
 def folders_of(environment: Environment) -> tuple[Path, ...]:

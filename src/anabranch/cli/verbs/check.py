@@ -25,14 +25,15 @@ def check_command(face: Face, pipeline: str | None, environment: str | None) -> 
     """Find every mistake of PIPELINE, or of the whole project, before anything runs.
 
     Cycles, unknown names, two writers of one dataset, mismatched types, missing columns, bad cron expressions: all at
-    once, each with its place and one thing to try. Exit code 3 when there is an error; warnings alone are fine.
+    once, each with its place and one thing to try. Exit code 3 when there is an error; warnings alone are fine. With
+    -e, what ENV cannot do is found too, and ENV is asked whether all is there that the project needs of it.
     """
     project: Project | None = None
     try:
         project = face.project()
         if pipeline is not None:
             pick(project, pipeline)
-        found = project.deployment(environment).check(pipeline) if environment else project.check(pipeline)
+        found = project.deployment(environment).preflight(pipeline) if environment else project.check(pipeline)
     except InvalidProject as error:
         found = error.diagnostics
     return tell(face, found, project, pipeline)

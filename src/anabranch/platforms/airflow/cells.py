@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anabranch.model.call import ContainerCall, NativeCall
+from anabranch.model.call import ContainerCall, NativeCall, kind
 from anabranch.model.dataset import Ingestion
 from anabranch.model.errors import Diagnostic
 from anabranch.model.pipeline import ObjectCreated, Rows, Schedule
@@ -36,6 +36,9 @@ PROVIDERS = {
 }
 """What must be installed on the Airflow for some kinds of calls; for the others nothing."""
 
+WORKER = "worker"
+"""The engine of all of them."""
+
 
 def refusals(pipeline: Pipeline) -> list[Diagnostic]:
     """Return what of a pipeline Airflow cannot do."""
@@ -49,6 +52,14 @@ def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[
         if name not in known:
             message = f"environment `{environment.name}` names an Airflow connection for `{name}`, which uses none"
             yield Diagnostic("no-connection", message, f"they are for {', '.join(known)}", environment.place)
+
+
+def engines(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
+    """Yield what is to run on an engine that Airflow cannot start."""
+    for step in pipeline.steps:
+        if (engine := environment.engine(pipeline.name, step)) not in {"", WORKER}:
+            message = f"step `{step.id}` is to run on {engine}, which Airflow cannot start for a {kind(step.call)} call"
+            yield Diagnostic("no-cell", message, f"use {WORKER}, or leave it out", step.place)
 
 
 def _calls(pipeline: Pipeline) -> Iterator[Diagnostic]:

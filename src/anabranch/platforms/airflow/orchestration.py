@@ -17,7 +17,7 @@ from anabranch.platforms.airflow.names import dag_id
 from anabranch.platforms.process.secrets import resolve_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.environment import Airflow, Environment
     from anabranch.model.errors import Diagnostic
@@ -66,7 +66,15 @@ class AirflowOrchestration:
 
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
-        return [*cells.unknown_connections(self._environment, self._airflow), *cells.refusals(pipeline)]
+        return [
+            *cells.unknown_connections(self._environment, self._airflow),
+            *cells.engines(pipeline, self._environment),
+            *cells.refusals(pipeline),
+        ]
+
+    def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:  # noqa: ARG002 - its folders are made when needed
+        """Return what is not there of what pipelines need and nobody deploys: nothing."""
+        return []
 
     def resources(
         self,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from anabranch.platforms.aws.deploy import artifact_folder
 from anabranch.platforms.aws.kinds.artifact import Artifacts
 from anabranch.platforms.aws.kinds.function import Functions
+from anabranch.platforms.aws.kinds.job import Jobs
 from anabranch.platforms.aws.kinds.logs import LogGroups
 from anabranch.platforms.aws.kinds.machine import Machines
 from anabranch.platforms.aws.kinds.role import Roles
+from anabranch.platforms.aws.kinds.rule import Rules
 from anabranch.platforms.aws.kinds.schedule import Schedules
 
 if TYPE_CHECKING:
@@ -39,8 +41,10 @@ class AwsAccount:
             "role": Roles(),
             "logs": LogGroups(),
             "function": Functions(),
+            "job": Jobs(),
             "machine": Machines(arns),
             "schedule": Schedules(),
+            "rule": Rules(),
         }
 
     def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:

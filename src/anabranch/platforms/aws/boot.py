@@ -1,5 +1,7 @@
 """How Lambda enters a payload: this file lies in it as `lambda_function.py`. It is not imported by anabranch.
 
+Glue's jobs come here too, by `glueboot.py`, so it must run on Python 3.9.
+
 Packages are fetched from S3 once for each instance of the function, because they pass what a function's own zip may
 hold. The step runs in a process of its own, so that no step sees what another left, and its time can be over.
 """
@@ -111,7 +113,8 @@ def packages() -> Path:
 
 def run(arguments: list[str], variables: dict[str, str], limit: float) -> tuple[int, bool]:
     """Run the entry point; return its exit code, and whether its time was over. What it prints is the log."""
-    command = [sys.executable, "-c", RUN, str(HERE / "project"), *arguments]
+    python = os.environ.get("ANABRANCH_PYTHON", sys.executable)  # Glue's own may be too old
+    command = [python, "-c", RUN, str(HERE / "project"), *arguments]
     process = subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

@@ -6,27 +6,53 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anabranch.model.call import kind
-from anabranch.model.errors import Diagnostic
+from anabranch.model.call import NativeCall, kind
+from anabranch.model.errors import Diagnostic, closest
 from anabranch.model.pipeline import ObjectCreated, Schedule
 from anabranch.platforms.aws.cron import is_plain, names_both_days
-from anabranch.platforms.aws.machine import FUNCTION_SECONDS, SLACK
+from anabranch.platforms.aws.limits import (
+    FUNCTION_SECONDS,
+    GLUE,
+    JOB_SECONDS,
+    LAMBDA,
+    MEMORY,
+    PYTHONS,
+    SHELL,
+    SHELLS,
+    SLACK,
+    WORKERS,
+)
 from anabranch.platforms.aws.names import state_of
+from anabranch.platforms.aws.native import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from anabranch.model.environment import Aws, Environment
     from anabranch.model.pipeline import Pipeline, Step
 
 CELLS = {
-    "python": "a Lambda function, in the step's own packages",
-    "sql": "a Lambda function, by DuckDB",
-    "shell": "a Lambda function; what it calls must be in the project or in Lambda's image",
+    ("python", LAMBDA): "a Lambda function, in the step's own packages",
+    ("sql", LAMBDA): "a Lambda function, by DuckDB",
+    ("shell", LAMBDA): "a Lambda function; what it calls must be in the project or in Lambda's image",
+    ("python", GLUE): "a Glue job, in the step's own packages",
+    ("sql", GLUE): "a Glue job, by DuckDB",
+    ("shell", GLUE): "a Glue job; what it calls must be in the project or in Glue's image",
+    **{("native", platform): cell.text for platform, cell in NATIVE.items()},
 }
-"""How each kind of call runs. A kind that is not here cannot be deployed to AWS."""
+"""How each kind of call runs on each engine. What is not here cannot be deployed to AWS."""
 
-MEMORY = (128, 10_240)
-"""MB of a function. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+REFUSED = {
+    ("spark", GLUE): (
+        "a Spark job writes its output in place, so one that fails leaves half of it where it looks whole",
+        "start a Glue job of your own as a native step, or run spark on Airflow",
+    ),
+}
+"""What could be started and is not, with the reason and what to do instead."""
+
+DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE}
+"""The engine of each kind of call, where the environment names none."""
+
 STATE_BYTES = 262_144
 """Bytes of the input of an execution.
 
@@ -34,37 +60,94 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
 
-def refusals(pipeline: Pipeline) -> list[Diagnostic]:
-    """Return what of a pipeline AWS cannot do."""
-    return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
+def engine_of(pipeline: Pipeline, step: Step, environment: Environment) -> str:
+    """Return the engine that runs a step; empty where its kind of call has none."""
+    if isinstance(step.call, NativeCall):
+        return step.call.platform
+    return environment.engine(pipeline.name, step) or DEFAULTS.get(kind(step.call), "")
 
 
-def _calls(pipeline: Pipeline) -> Iterator[Diagnostic]:
+def refusals(pipeline: Pipeline, environment: Environment, aws: Aws, *, branch: bool = False) -> list[Diagnostic]:
+    """Return what of a pipeline AWS cannot do; in a branch, what it could not keep off main's data, too."""
+    calls = [*_calls(pipeline, environment, aws), *(_unnarrowed(pipeline) if branch else ())]
+    return [*calls, *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
+
+
+def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[Diagnostic]:
     for step in pipeline.steps:
-        if kind(step.call) not in CELLS:
-            message = f"step `{step.id}` is a {kind(step.call)} call, which cannot be deployed to AWS yet"
-            yield Diagnostic("no-cell", message, f"use one of {', '.join(CELLS)}", step.place)
-        longest = FUNCTION_SECONDS - SLACK
-        if step.timeout is not None and step.timeout > longest:
-            message = f"step `{step.id}` may take {step.timeout:g} s, and a Lambda function {FUNCTION_SECONDS} s"
-            yield Diagnostic("limit", message, f"a timeout of at most {longest} s, or another orchestrator", step.place)
-        yield from _resources(step)
+        what, engine = kind(step.call), engine_of(pipeline, step, environment)
+        if (what, engine) not in CELLS:
+            there = [each for known, each in CELLS if known == what]
+            message = f"step `{step.id}` is a {what} call, which cannot be deployed to AWS yet"
+            hint = f"use one of {', '.join(sorted({known for known, _ in CELLS}))}"
+            if isinstance(step.call, NativeCall):
+                message = f"step `{step.id}` is a job on {engine}, which nothing on AWS starts yet"
+                hint = closest(engine, there)
+            elif (what, engine) in REFUSED:
+                why, hint = REFUSED[what, engine]
+                message = f"step `{step.id}` cannot run on {engine}: {why}"
+            elif there:
+                message = f"step `{step.id}` is a {what} call, which cannot run on {engine} on AWS"
+                hint = f"engines: {{{what}: {' or '.join(there)}}}"
+            yield Diagnostic("no-cell", message, hint, step.place)
+        elif isinstance(step.call, NativeCall):
+            yield from _native(step, step.call)
+        elif engine == GLUE:
+            yield from _job(step, aws)
+        else:
+            yield from _function(step)
 
 
-def _resources(step: Step) -> Iterator[Diagnostic]:
+def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:
+    if step.takes or step.value is not None:
+        message = f"step `{step.id}` is a job that exists, which takes no values from steps and gives none"
+        yield Diagnostic("no-cell", message, "pass data by datasets, or params by its arguments", step.place)
+    if step.needs.resources or step.needs.requirements:
+        message = f"step `{step.id}` is a job that exists: its resources and packages are its own"
+        yield Diagnostic("no-cell", message, "leave them out", step.place)
+    queue = dict(call.arguments).get("queue", "")
+    if call.platform == "batch" and (not queue or "${" in queue):
+        message = f"step `{step.id}` does not say in which queue its Batch job waits"
+        yield Diagnostic("no-queue", message, "arguments: {queue: NAME}", step.place)
+
+
+def _unnarrowed(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    for step in pipeline.steps:
+        cell = NATIVE.get(step.call.platform) if isinstance(step.call, NativeCall) else None
+        if isinstance(step.call, NativeCall) and cell is not None and not cell.narrows:
+            message = f"step `{step.id}` is a job on {step.call.platform}, whose calls cannot be kept off main's data"
+            yield Diagnostic("not-narrowed", message, f"leave it out of the branch: --skip {step.id}", step.place)
+
+
+def _function(step: Step) -> Iterator[Diagnostic]:
+    longest = FUNCTION_SECONDS - SLACK
+    if step.timeout is not None and step.timeout > longest:
+        message = f"step `{step.id}` may take {step.timeout:g} s, and a Lambda function {FUNCTION_SECONDS} s"
+        hint = f"a timeout of at most {longest} s, or the engine {GLUE}"
+        yield Diagnostic("limit", message, hint, step.place)
+    yield from _resources(step, "a Lambda function", *MEMORY)
+
+
+def _job(step: Step, aws: Aws) -> Iterator[Diagnostic]:
+    if step.timeout is not None and step.timeout > JOB_SECONDS - SLACK:
+        message = f"step `{step.id}` may take {step.timeout:g} s, and a Glue job {JOB_SECONDS} s"
+        yield Diagnostic("limit", message, "a shorter timeout", step.place)
+    python = PYTHONS.get(aws.glue)
+    if aws.glue != SHELL and python != aws.runtime:
+        message = f"step `{step.id}` is built for {aws.runtime}, and Glue {aws.glue} has {python or 'another Python'}"
+        hint = 'aws: {runtime: python3.11, glue: "5.0"}, or glue: shell with an interpreter'
+        yield Diagnostic("no-cell", message, hint, step.place)
+    yield from _resources(step, "a Glue job", 1, (SHELLS if aws.glue == SHELL else WORKERS)[-1][0])
+
+
+def _resources(step: Step, what: str, least: int, most: int) -> Iterator[Diagnostic]:
     for name, value in step.needs.resources:
         if name != "memory":
-            message = f"step `{step.id}` asks for {name}, which a Lambda function cannot be given"
+            message = f"step `{step.id}` asks for {name}, which {what} cannot be given"
             yield Diagnostic("no-cell", message, "its share of processors grows with its memory, in MB", step.place)
-        elif not value.isdigit() or not MEMORY[0] <= int(value) <= MEMORY[1]:
-            most = f"a Lambda function has {MEMORY[0]} to {MEMORY[1]} MB"
-            message = f"step `{step.id}` asks for {value} MB of memory, and {most}"
-            yield Diagnostic("limit", message, "ask for that, or use another orchestrator", step.place)
-
-
-def memory_of(step: Step, usual: int) -> int:
-    """Return the memory of a step's function, in MB."""
-    return int(dict(step.needs.resources).get("memory", usual))
+        elif not value.isdigit() or not least <= int(value) <= most:
+            message = f"step `{step.id}` asks for {value} MB of memory, and {what} has {least} to {most} MB"
+            yield Diagnostic("limit", message, "ask for that, or use another engine", step.place)
 
 
 def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:
@@ -77,24 +160,30 @@ def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:
 
 def _trigger(pipeline: Pipeline) -> Iterator[Diagnostic]:
     match pipeline.trigger:
-        case ObjectCreated(bucket):
-            message = f"pipeline `{pipeline.name}` starts when an object is created in {bucket}: not on AWS yet"
-            yield Diagnostic("no-cell", message, "give it a schedule, or start its runs yourself", pipeline.place)
+        case ObjectCreated(bucket, scheme=scheme):
+            if scheme != "s3":
+                message = f"pipeline `{pipeline.name}` starts when an object is created in {scheme}://{bucket}"
+                yield Diagnostic("no-cell", message, "AWS hears of objects in S3 only", pipeline.place)
+            yield from _without_default(pipeline, "one that an object starts")
         case Schedule(cron):
             if not is_plain(cron) or names_both_days(cron):
                 message = f"pipeline `{pipeline.name}` has the schedule `{cron}`, which EventBridge cannot tell"
                 hint = "numbers, names, ranges and steps; days of the month or of the week, not both"
                 yield Diagnostic("no-cell", message, hint, pipeline.place)
-            for param in pipeline.params:
-                if param.default is None:
-                    message = f"param `{param.name}` has no default, and a scheduled run gives it no value"
-                    yield Diagnostic("param-without-default", message, "give it a default", param.place)
+            yield from _without_default(pipeline, "a scheduled run")
             for step in pipeline.steps:
                 if any(not port.sources and port.required for port in step.takes):
                     message = f"step `{step.id}` takes the trigger's event, and a schedule has none"
                     yield Diagnostic("no-event", message, "give the port a default", step.place)
         case None:
             pass
+
+
+def _without_default(pipeline: Pipeline, run: str) -> Iterator[Diagnostic]:
+    for param in pipeline.params:
+        if param.default is None:
+            message = f"param `{param.name}` has no default, and {run} gives it no value"
+            yield Diagnostic("param-without-default", message, "give it a default", param.place)
 
 
 def _size(pipeline: Pipeline) -> Iterator[Diagnostic]:

@@ -21,7 +21,14 @@ _SETTINGS: dict[str, Any] = {
     "retries": {"mode": "standard", "total_max_attempts": 6},
     "max_pool_connections": 16,
 }
-_MISSING = {"ResourceNotFoundException", "NoSuchEntity", "StateMachineDoesNotExist", "ExecutionDoesNotExist", "404"}
+_MISSING = {
+    "ResourceNotFoundException",
+    "EntityNotFoundException",
+    "NoSuchEntity",
+    "StateMachineDoesNotExist",
+    "ExecutionDoesNotExist",
+    "404",
+}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _CREDENTIALS = {
     "ExpiredToken",

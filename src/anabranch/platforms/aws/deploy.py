@@ -1,23 +1,43 @@
-"""What should be on AWS: roles, functions, log groups, state machines and schedules of a namespace's pipelines."""
+"""What should be on AWS: roles, functions, log groups, state machines and triggers of a namespace's pipelines."""
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from anabranch.model.access import done
+from anabranch.model.call import NativeCall
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Address, Resource, digest_of
 from anabranch.platforms.aws import policies
-from anabranch.platforms.aws.cells import memory_of
+from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
+from anabranch.platforms.aws.invoke import Invocation, Native, invocation
 from anabranch.platforms.aws.kinds.form import canonical, mark_of
 from anabranch.platforms.aws.kinds.function import PAYLOAD, function_form
+from anabranch.platforms.aws.kinds.job import job_form
 from anabranch.platforms.aws.kinds.logs import logs_address, logs_form
 from anabranch.platforms.aws.kinds.machine import machine_form
 from anabranch.platforms.aws.kinds.role import role_form
+from anabranch.platforms.aws.kinds.rule import rule_form
 from anabranch.platforms.aws.kinds.schedule import schedule_form
-from anabranch.platforms.aws.machine import FUNCTION_SECONDS, SLACK, Compiler, Target, seconds_of
+from anabranch.platforms.aws.limits import (
+    FEWEST_WORKERS,
+    FUNCTION_SECONDS,
+    GLUE,
+    LAMBDA,
+    SHELL,
+    SHELLS,
+    SLACK,
+    WORKERS,
+    memory_of,
+    seconds_of,
+)
+from anabranch.platforms.aws.machine import Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
+from anabranch.platforms.aws.native import expression
 from anabranch.platforms.aws.weave import weave
 
 if TYPE_CHECKING:
@@ -52,6 +72,15 @@ def log_group(owner: Owner, pipeline: str) -> str:
     return f"{path_of(owner)}{pipeline}"
 
 
+def address_of(arn: str) -> Address:
+    """Return the address of a function or a job, by its full name.
+
+    >>> address_of("arn:aws:lambda:eu-west-1:123456789012:function:clean")
+    'function/clean'
+    """
+    return Address(arn.rpartition(":")[2] if ":glue:" in arn else f"function/{arn.rpartition(':')[2]}")
+
+
 @dataclass(frozen=True, slots=True)
 class Deploying:
     """One namespace of a project, on its way to AWS.
@@ -64,6 +93,7 @@ class Deploying:
         root: of the namespace's datasets.
         reused: main's functions that run some of the steps, in full.
         access: returns what a step may touch in storage.
+        script: how Glue enters a payload.
     """
 
     environment: Environment
@@ -73,6 +103,7 @@ class Deploying:
     root: str
     reused: Mapping[StepId, str]
     access: Callable[[Step, Pipeline], Access]
+    script: bytes = b""
 
     @property
     def arns(self) -> Arns:
@@ -87,9 +118,12 @@ class Deploying:
             wanted: self._artifact("packages", ".zip", content, "what steps need")
             for wanted, content in sorted(self.built.packages.items())
         }
+        script = self._artifact("glue", ".py", self.script, "how Glue enters the payload")
         digest = payload.digest
         if self.built.payload:
             found += [payload, *packages.values()]
+        if any(self._is_job(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps):
+            found.append(script)
         for name, (pipeline, definition) in sorted(pipelines.items()):
             told = self._artifact(name, ".json", definition, f"the definition of {name}")
             group = log_group(self.owner, name)
@@ -97,28 +131,25 @@ class Deploying:
             logs = Resource(logs_address(self.owner, group), group, form, note=f"the logs of {name}")
             found += [told, logs]
             for step in pipeline.steps:
-                if step.id not in self.reused:
+                if step.id not in self.reused and not isinstance(step.call, NativeCall):
                     code = (payload, packages[step.needs.requirements])
-                    found += self._function(step, pipeline, code, digest, logs)
+                    if self._is_job(step, pipeline):
+                        found += self._job(step, pipeline, (*code, script), logs)
+                    else:
+                        found += self._function(step, pipeline, code, digest, logs)
             found += self._machines(pipeline, told)
-            if isinstance(pipeline.trigger, Schedule) and self.owner.namespace == "main":
-                found += self._schedule(pipeline, pipeline.trigger)
+            if self.owner.namespace == "main":
+                found += self._trigger(pipeline)
         return found
 
     def _function(
         self, step: Step, pipeline: Pipeline, code: tuple[Resource, Resource], digest: str, logs: Resource
     ) -> list[Resource]:
         name = function_name(self.owner, pipeline.name, step.id)
-        itself = self.arns.role(self.owner, name)
-        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
-        places = policies.Places(self.environment.storage, folder, logs.name)
-        access = self.access(step, pipeline)
-        policy = policies.for_step(access, step.needs.permissions, self.arns, places, itself)
-        trust = policies.assumed_by("lambda.amazonaws.com", self.arns, itself)
-        role = self._resource("role", name, role_form(self.owner, trust, policy), note=f"what {step.id} may do")
+        role, itself = self._role(step, pipeline, "lambda.amazonaws.com", logs)
         payload, packages = (f"{self.environment.artifacts}/{each.name}" for each in code)
         variables = {PAYLOAD: payload, "ANABRANCH_PACKAGES": packages, "ANABRANCH_ROLE": itself}
-        timeout = min(FUNCTION_SECONDS, seconds_of(step) + SLACK)
+        timeout = min(FUNCTION_SECONDS, seconds_of(step, LAMBDA) + SLACK)
         sizes = (memory_of(step, self.aws.memory), self.aws.scratch, timeout)
         form = function_form(
             self.owner,
@@ -133,17 +164,73 @@ class Deploying:
         function = self._resource("function", name, form, needed, note=f"runs {step.id}")
         return [role, function]
 
+    def _job(
+        self, step: Step, pipeline: Pipeline, code: tuple[Resource, Resource, Resource], logs: Resource
+    ) -> list[Resource]:
+        role, itself = self._role(step, pipeline, "glue.amazonaws.com", logs)
+        payload, packages, script = (f"{self.environment.artifacts}/{each.name}" for each in code)
+        seconds = seconds_of(step, GLUE)
+        told = {
+            "payload": payload,
+            "packages": packages,
+            "role": itself,
+            "logs": logs.name,
+            "python": self.aws.runtime.removeprefix("python"),
+            "region": self.aws.region,
+            "interpreter": self.aws.interpreter,
+            "seconds": str(seconds + SLACK),
+        }
+        arguments = {f"--anabranch_{name}": value for name, value in told.items() if value}
+        memory, timeout = memory_of(step, self.aws.memory), {"Timeout": math.ceil((seconds + SLACK) / 60)}
+        size: dict[str, object]
+        if self.aws.glue == SHELL:
+            arguments["library-set"] = "none"  # what steps need is packed for them
+            size = {"MaxCapacity": next(capacity for most, capacity in SHELLS if memory <= most)}
+            command = ("pythonshell", script, "3.0")
+        else:
+            size = {
+                "WorkerType": next(worker for most, worker in WORKERS if memory <= most),
+                "NumberOfWorkers": FEWEST_WORKERS,
+            }
+            command = ("glueetl", script, self.aws.glue)
+        form = job_form(self.owner, role=itself, command=command, size={**size, **timeout}, arguments=arguments)
+        needed = (role.address, *(each.address for each in code), logs.address)
+        name = function_name(self.owner, pipeline.name, step.id)
+        return [role, self._resource("job", name, form, needed, note=f"runs {step.id}")]
+
+    def _role(self, step: Step, pipeline: Pipeline, service: str, logs: Resource) -> tuple[Resource, str]:
+        """Return the role that runs a step, with its full name."""
+        name = function_name(self.owner, pipeline.name, step.id)
+        itself = self.arns.role(self.owner, name)
+        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
+        places = policies.Places(self.environment.storage, folder, logs.name)
+        access = self.access(step, pipeline)
+        policy = policies.for_step(access, step.needs.permissions, self.arns, places, itself)
+        if service.startswith("glue"):
+            policy = policies.with_glue(policy, self.arns, self.aws.interpreter)
+        trust = policies.assumed_by(service, self.arns, itself)
+        return self._resource("role", name, role_form(self.owner, trust, policy), note=f"what {step.id} may do"), itself
+
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
-        own = {step.id: function_name(self.owner, pipeline.name, step.id) for step in pipeline.steps}
-        functions = {step: self.reused.get(step) or self.arns.function(name) for step, name in own.items()}
+        own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
+        calls: dict[StepId, Invocation] = {
+            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step)) for step, whole in own.items()
+        }
+        calls |= {
+            step.id: self._native(step, step.call, pipeline)
+            for step in pipeline.steps
+            if isinstance(step.call, NativeCall)
+        }
         branch = self.owner.namespace != "main"
         target = Target(
-            functions,
+            self.arns,
+            calls,
             f"{self.environment.artifacts}/{definition.name}",
             self.root,
             self.owner.namespace,
             self.environment.storage if branch else "",
             policies.for_branch(self.root, self.arns) if branch else "",
+            self.aws.poll,
         )
 
         def arn(part: int) -> str:
@@ -151,11 +238,12 @@ class Deploying:
 
         machines = Compiler(pipeline, target, arn, mark_of(self.owner)).compile(weave(pipeline.upstream))
         role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
-        policy = policies.for_machine([*functions.values()], [arn(each.part) for each in machines[1:]], self.arns)
+        inside = [arn(each.part) for each in machines[1:]]
+        policy = policies.for_machine([*calls.values()], inside, self.arns, self.root)
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
         role = self._resource("role", role_name, form, note=f"what the state machine of {pipeline.name} may do")
-        called = tuple(Address(f"function/{name}") for step, name in own.items() if step not in self.reused)
+        called = tuple(address_of(whole) for step, whole in own.items() if step not in self.reused)
         found = [role]
         for machine in reversed(machines):  # an inner machine is there before the one that starts it
             name = machine_name(self.owner, pipeline.name, machine.part)
@@ -165,18 +253,48 @@ class Deploying:
             found.append(self._resource("machine", name, form, needed, note=f"starts the steps of {pipeline.name}"))
         return found
 
-    def _schedule(self, pipeline: Pipeline, schedule: Schedule) -> list[Resource]:
+    def job_of(self, step: Step, pipeline: Pipeline) -> str:
+        """Return the full name of what runs a step of this namespace's own; empty where nothing of ours does."""
+        if isinstance(step.call, NativeCall):
+            return ""
+        name = function_name(self.owner, pipeline.name, step.id)
+        on_glue = engine_of(pipeline, step, self.environment) == GLUE
+        return self.arns.job(name) if on_glue else self.arns.function(name)
+
+    def _native(self, step: Step, call: NativeCall, pipeline: Pipeline) -> Native:
+        """Return how a job that exists is started, with what it is told: data that nobody here writes is main's."""
+        locations: dict[str, str] = {}
+        for where, ports in (("in", step.reads), ("out", step.outputs)):
+            for port in ports:
+                root = "$given.storage" if port.dataset in pipeline.writer_of else json.dumps(self.environment.storage)
+                location = pipeline.dataset_by_name[port.dataset].location
+                locations[f"{where}.{port.name}"] = f"{root} & {json.dumps(f'/{location}')}"
+        told = tuple((name, expression(value, locations)) for name, value in call.arguments)
+        branch = self.owner.namespace != "main"
+        return Native(call.platform, call.job, told, policies.for_job_in_branch(self.root, self.arns) if branch else "")
+
+    def _is_job(self, step: Step, pipeline: Pipeline) -> bool:
+        return step.id not in self.reused and engine_of(pipeline, step, self.environment) == GLUE
+
+    def _trigger(self, pipeline: Pipeline) -> list[Resource]:
+        """Return what starts a pipeline besides a person, with the role in which it does."""
+        trigger = pipeline.trigger
+        if trigger is None:
+            return []
+        kind, service = ("schedule", "scheduler") if isinstance(trigger, Schedule) else ("rule", "events")
         machine = machine_name(self.owner, pipeline.name)
-        name = name_of(self.owner, pipeline.name, "", "schedule", longest=ROLE)
-        trust = policies.assumed_by("scheduler.amazonaws.com", self.arns)
-        policy = policies.for_schedule(self.arns.machine(machine))
-        role = self._resource("role", name, role_form(self.owner, trust, policy), note="what the schedule may do")
-        arn = self.arns.role(self.owner, name)
-        cron = scheduler_cron(schedule.cron)
-        form = schedule_form(self.owner, cron, schedule.timezone, self.arns.machine(machine), arn)
-        needed = (role.address, Address(f"machine/{machine}"))
+        name = name_of(self.owner, pipeline.name, "", kind, longest=ROLE)
+        trust = policies.assumed_by(f"{service}.amazonaws.com", self.arns)
+        policy = policies.for_trigger(self.arns.machine(machine))
+        role = self._resource("role", name, role_form(self.owner, trust, policy), note=f"what the {kind} may do")
+        starts, by = self.arns.machine(machine), self.arns.role(self.owner, name)
+        if isinstance(trigger, Schedule):
+            form = schedule_form(self.owner, scheduler_cron(trigger.cron), trigger.timezone, starts, by)
+        else:
+            form = rule_form(self.owner, trigger, starts, by)
         own = name_of(self.owner, pipeline.name, longest=SCHEDULE)
-        return [role, self._resource("schedule", own, form, needed, note=f"starts {pipeline.name}")]
+        needed = (role.address, Address(f"machine/{machine}"))
+        return [role, self._resource(kind, own, form, needed, note=f"starts {pipeline.name}")]
 
     def _resource(
         self, kind: str, name: str, form: dict[str, object], depends: tuple[Address, ...] = (), note: str = ""

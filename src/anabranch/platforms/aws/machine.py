@@ -10,24 +10,26 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.h
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.platforms.aws.names import state_of
+from anabranch.platforms.aws.tasks import Frame, states_of
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.pipeline import Param, Pipeline, Step, StepId
+    from anabranch.platforms.aws.invoke import Invocation
+    from anabranch.platforms.aws.names import Arns
     from anabranch.platforms.aws.weave import Weave
 
 States: TypeAlias = dict[str, Any]
 
-CAUSE, CAUSES = 200, 32_000
-"""Characters of why one step failed, and of all together. AWS takes 32,768.
+CAUSES = 32_000
+"""Characters of why all steps failed, together. AWS takes 32,768.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
 """
@@ -39,11 +41,6 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 DEFINITION = 1_048_576
 """Bytes of a definition. Source: as above."""
 
-FUNCTION_SECONDS = 900
-"""Seconds that a function may run. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
-SLACK = 30
-"""Seconds beyond a step's own limit that its function gets, to tell that it was over."""
-
 BEGIN, END, FAILED, SUCCEEDED = "(begin)", "(end)", "(failed)", "(succeeded)"
 """States that are no step's: no step's name has brackets."""
 
@@ -53,20 +50,24 @@ class Target:
     """What machines call, and what they tell it.
 
     Attributes:
-        functions: of each step, in full.
+        arns: of the account.
+        calls: what runs each step.
         definition: where the pipeline's definition lies.
         storage: the root of the namespace's datasets.
         namespace: main, or a branch.
         protected: storage that Python steps must not write to; empty for main.
         policy: the session policy that narrows each call; empty for main.
+        poll: seconds between two looks at a job; 0 leaves the waiting to Step Functions.
     """
 
-    functions: Mapping[StepId, str]
+    arns: Arns
+    calls: Mapping[StepId, Invocation]
     definition: str
     storage: str
     namespace: str
     protected: str = ""
     policy: str = ""
+    poll: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Compiler:
         given = {
             "run": f"{{% $exists({asked}.run) ? {asked}.run : $states.context.Execution.Name %}}",
             "params": f"{{% $merge([{_json(_defaults(self._pipeline.params))}, {asked}.params]) %}}",
-            "input": f"{{% $exists({asked}.input) ? {asked}.input : null %}}",
+            "input": f"{{% $exists({asked}.input) ? {asked}.input : {_created(asked)} %}}",
             "storage": target.storage,
             "namespace": target.namespace,
             "definition": target.definition,
@@ -218,30 +219,9 @@ class Compiler:
         states[f"{name}: reused"] = _then({"Type": "Pass"}, then)
         if blocked:
             states[f"{name}: skip"] = _then({"Type": "Pass", "Output": {"bad": f"{{% {bad} %}}"}}, then)
-        cause = f"$substring($states.errorOutput.Error & ': ' & $states.errorOutput.Cause, 0, {CAUSE})"
-        failed = f"{{% $merge([$states.input.bad, {{{text}: {cause}}}]) %}}"
-        caught = {"ErrorEquals": ["States.ALL"], "Output": {"bad": failed}, "Next": f"{name}: failed"}
-        states[f"{name}: failed"] = _then({"Type": "Pass"}, then)
-        tried = f"($exists($lookup($tried, {text})) ? $lookup($tried, {text}) : 0)"
-        states[name] = {
-            "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
-            "Arguments": {
-                "FunctionName": self._target.functions[step.id],
-                "Payload": {
-                    "step": step.id,
-                    "attempt": f"{{% $states.context.State.RetryCount + 1 + {tried} %}}",
-                    **({"timeout": step.timeout} if step.timeout is not None else {}),
-                    "given": "{% $given %}",
-                },
-            },
-            "TimeoutSeconds": seconds_of(step) + SLACK,
-            **({"Retry": _retry(step)} if step.retry.attempts > 1 else {}),
-            "Catch": [caught],
-            # What broke a contract says so and does not fail: another attempt would break it again.
-            "Output": {"bad": f"{{% $states.result.Payload.ok ? $states.input.bad : {bad} %}}"},
-            **(after or {"End": True}),
-        }
+        counter = f"job{next(scope.count)}"
+        frame = Frame(step, name, after or {"End": True}, bad, counter, self._target.poll, self._target.arns)
+        states |= states_of(self._target.calls[step.id], frame)
         return f"{name}: ready?"
 
 
@@ -263,24 +243,12 @@ class _Scope:
         return replace(self, outer=f"before{next(self.count)}")
 
 
-def seconds_of(step: Step) -> int:
-    """Return how long a step's function may run, without what it needs to tell that time is over."""
-    most = FUNCTION_SECONDS - SLACK
-    return most if step.timeout is None else max(1, min(most, math.ceil(step.timeout)))
-
-
-def _retry(step: Step) -> list[dict[str, Any]]:
-    """Return how a step is tried again. Step Functions counts whole seconds, and at least one."""
-    retry = step.retry
-    delay = max(1, math.ceil(retry.delay))
-    told: dict[str, Any] = {
-        "ErrorEquals": ["States.ALL"],
-        "MaxAttempts": retry.attempts - 1,
-        "IntervalSeconds": delay,
-        "BackoffRate": max(1.0, retry.backoff),
-        "MaxDelaySeconds": max(delay + 1, math.ceil(retry.max_delay)),
-    }
-    return [told | ({"JitterStrategy": "FULL"} if retry.jitter >= 1 else {})]
+def _created(asked: str) -> str:
+    """Return the event of an execution that EventBridge started because of an object; null for any other."""
+    detail = f"{asked}.detail"
+    fields = {"bucket": "bucket.name", "key": "object.key", "size": "object.size", "etag": "object.etag"}
+    told = ", ".join(f"'{name}': {detail}.{path}" for name, path in fields.items())
+    return f"($exists({detail}.object) ? {{{told}}} : null)"
 
 
 def _ends(part: int) -> States:

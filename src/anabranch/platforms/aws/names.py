@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from anabranch.model.resource import Owner
 
 FUNCTION = ROLE = SCHEDULE = 64
-"""Characters of the name of a function, a role or a schedule.
+"""Characters of the name of a function, a role, a schedule or a rule.
 
 Source: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html,
-https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html,
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
 MACHINE = STATE = 80
 """Characters of the name of a state machine, or of one of its states.
@@ -109,6 +110,19 @@ class Arns:
         """Of a Lambda function."""
         return self._in("lambda", f"function:{name}")
 
+    def job(self, name: str) -> str:
+        """Of a Glue job."""
+        return self._in("glue", f"job/{name}")
+
+    def batch(self, name: str) -> str:
+        """Of every revision of a definition of a Batch job."""
+        return self._in("batch", f"job-definition/{name.partition(':')[0]}*")
+
+    def full(self, what: str) -> str:
+        """Of `service:resource`."""
+        service, _, resource = what.partition(":")
+        return self._in(service, resource)
+
     def machine(self, name: str) -> str:
         """Of a state machine."""
         return self._in("states", f"stateMachine:{name}")
@@ -137,6 +151,10 @@ class Arns:
         """Return what a policy names for keys below `s3://bucket/prefix`; all below it, by default."""
         place = url.removeprefix("s3://").rstrip("/")
         return [f"arn:{self.partition}:s3:::{place}/{each}" for each in below or ("*",)]
+
+    def object(self, url: str) -> str:
+        """Of one object."""
+        return f"arn:{self.partition}:s3:::{url.removeprefix('s3://')}"
 
     def bucket(self, url: str) -> str:
         """Of the bucket of `s3://bucket/prefix`."""

@@ -9,13 +9,15 @@ from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws import cells
 from anabranch.platforms.aws.account import AwsAccount
 from anabranch.platforms.aws.client import AwsClient
-from anabranch.platforms.aws.deploy import Deploying, artifact_folder, function_name, machine_name
+from anabranch.platforms.aws.deploy import Deploying, artifact_folder, machine_name
 from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.policies import for_branch
+from anabranch.platforms.aws.preflight import Preflight
+from anabranch.ports import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.access import Access
     from anabranch.model.environment import Aws, Environment
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.report import Reports
     from anabranch.model.resource import Owner, Resource
-    from anabranch.ports import Built
 
 
 class AwsOrchestration:
@@ -49,11 +50,16 @@ class AwsOrchestration:
     @property
     def boot(self) -> dict[str, bytes]:
         """How Lambda enters a payload."""
-        return {"lambda_function.py": resources.files("anabranch.platforms.aws").joinpath("boot.py").read_bytes()}
+        return {"lambda_function.py": _file("boot.py")}
 
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
-        return cells.refusals(pipeline)
+        branch = self._owner.namespace != "main"
+        return cells.refusals(pipeline, self._environment, self._aws, branch=branch)
+
+    def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
+        """Return what is not there of what pipelines need and nobody deploys; the account is asked."""
+        return list(Preflight(self.client, self._arns, self._environment, self._aws).findings(pipelines))
 
     def resources(
         self,
@@ -63,8 +69,19 @@ class AwsOrchestration:
         reused: Mapping[StepId, str],
     ) -> list[Resource]:
         """Return what should be there: see `Orchestration.resources`."""
-        deploying = Deploying(self._environment, self._aws, self._owner, built, root.rstrip("/"), reused, self._access)
-        return deploying.resources(pipelines)
+        return self._deploying(built, root, reused).resources(pipelines)
+
+    def _deploying(self, built: Built, root: str, reused: Mapping[StepId, str]) -> Deploying:
+        return Deploying(
+            self._environment,
+            self._aws,
+            self._owner,
+            built,
+            root.rstrip("/"),
+            reused,
+            self._access,
+            _file("glueboot.py"),
+        )
 
     def artifact(self, name: str) -> bytes | None:
         """Return a file that was delivered."""
@@ -75,10 +92,9 @@ class AwsOrchestration:
         return for_branch(root, self._arns)
 
     def jobs(self, pipeline: Pipeline) -> dict[StepId, str]:
-        """Return the functions that run the steps of a deployed pipeline."""
-        return {
-            step: self._arns.function(function_name(self._owner, pipeline.name, step)) for step in pipeline.step_by_id
-        }
+        """Return the functions and jobs that run the steps of a deployed pipeline."""
+        deploying = self._deploying(Built(), self._environment.storage, {})
+        return {step.id: arn for step in pipeline.steps if (arn := deploying.job_of(step, pipeline))}
 
     def runs(self, pipeline: Pipeline, root: str, reports: Callable[[str], Reports]) -> AwsRuns:  # noqa: ARG002 - it is told in each call
         """Return the runs of a deployed pipeline: see `Orchestration.runs`."""
@@ -90,3 +106,7 @@ class AwsOrchestration:
             message = f"pipeline `{pipeline.name}` is not deployed to {where}"
             raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {where}") from None
         return AwsRuns(self.client, self._arns, self._owner, pipeline, reports)
+
+
+def _file(name: str) -> bytes:
+    return resources.files("anabranch.platforms.aws").joinpath(name).read_bytes()

@@ -10,10 +10,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from anabranch.model.access import DONE
+from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
+from anabranch.platforms.aws.native import NATIVE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anabranch.model.access import Access
+    from anabranch.platforms.aws.invoke import Invocation
     from anabranch.platforms.aws.names import Arns
 
 Document: TypeAlias = dict[str, Any]
@@ -61,12 +66,25 @@ def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Pla
         _allow(WRITE, arns.objects(places.storage, *access.writes)),
         {**_allow(["s3:ListBucket"], [arns.bucket(bucket)]), "Condition": listed},
         _allow(READ, arns.objects(places.artifacts)),
-        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arns.logs(places.logs)}:*"]),
+        _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logs(places.logs), f"{arns.logs(places.logs)}:*"]),
         _allow(["sts:AssumeRole"], [itself]),
     ]
     if permissions:
         statements.append(_allow(sorted(permissions), ["*"]))
     return _document(statements)
+
+
+def with_glue(policy: Document, arns: Arns, interpreter: str) -> Document:
+    """Return a step's policy as a Glue job needs it: Glue writes what it says itself into groups of its own.
+
+    Source: https://docs.aws.amazon.com/glue/latest/dg/create-an-iam-role.html
+    """
+    groups = ["/aws-glue/python-jobs/*", "/aws-glue/jobs/*"]
+    log = _allow(
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], [f"{arns.logs(each)}" for each in groups]
+    )
+    fetch = [_allow(READ, [arns.object(interpreter)])] if interpreter else []
+    return _document([*policy["Statement"], log, *fetch])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +118,45 @@ def for_branch(root: str, arns: Arns) -> str:
     return json.dumps(_document(statements), separators=(",", ":"))
 
 
-def for_machine(functions: Sequence[str], machines: Sequence[str], arns: Arns) -> Document:
-    """Return what a state machine may do: call its functions, and start its inner machines.
+def for_job_in_branch(root: str, arns: Arns) -> str:
+    """Return the session policy of a branch's call of a Glue job that exists: it writes below the branch's root only.
+
+    Source: https://docs.aws.amazon.com/glue/latest/webapi/API_StartJobRun.html
+    """
+    told = json.loads(for_branch(root, arns))
+    groups = [f"{arns.logs('/aws-glue/')}*"]
+    log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], groups)
+    return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
+
+
+def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns, root: str) -> Document:
+    """Return what a state machine may do: call what runs its steps, and start its inner machines.
+
+    Args:
+        calls: what runs its steps.
+        machines: the inner ones, in full.
+        arns: of the account.
+        root: of the namespace's datasets, where jobs say that they ended well.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/stepfunctions-iam.html
     """
-    statements = [_allow(["lambda:InvokeFunction"], sorted(functions))] if functions else []
+    functions, jobs = functions_in(calls), jobs_in(calls)
+    statements = [_allow(["lambda:InvokeFunction"], functions)] if functions else []
+    if jobs:
+        bucket, prefix = _split(root)
+        said = f"{prefix}/{DONE}/*" if prefix else f"{DONE}/*"
+        statements += [
+            _allow(["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"], jobs),
+            {**_allow(["s3:ListBucket"], [arns.bucket(bucket)]), "Condition": {"StringLike": {"s3:prefix": [said]}}},
+        ]
+    for native in natives_in(calls):
+        cell = NATIVE[native.platform]
+        statements.append(_allow(cell.actions, [cell.arn(arns, native.job)]))
+        names = {"job": native.job, "queue": json.loads(dict(native.arguments).get("queue", '""'))}
+        statements += [
+            _allow([action], [what if what == "*" else arns.full(what.format(**names))])
+            for action, what in cell.watched
+        ]
     if machines:
         inner = [each.replace(":stateMachine:", ":execution:") + ":*" for each in machines]
         rule = f"arn:{arns.partition}:events:{arns.region}:{arns.account}:rule/"
@@ -118,8 +169,8 @@ def for_machine(functions: Sequence[str], machines: Sequence[str], arns: Arns) -
     return _document(statements)
 
 
-def for_schedule(machine: str) -> Document:
-    """Return what a schedule may do: start its pipeline."""
+def for_trigger(machine: str) -> Document:
+    """Return what a schedule or a rule may do: start its pipeline."""
     return _document([_allow(["states:StartExecution"], [machine])])
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.call import NativeCall
 from anabranch.model.graph import order
 from anabranch.model.report import outcome_in
 from anabranch.model.run import RunId, RunState
@@ -39,9 +40,11 @@ class Execution:
 
     @property
     def given(self) -> dict[str, Any]:
-        """What it was given."""
+        """What it was given; an event of S3 as the steps are told it."""
         given = json.loads(self.told.get("input") or "{}")
-        return given if isinstance(given, dict) else {}
+        if not isinstance(given, dict):
+            return {}
+        return {"trigger": "object", "input": created(given["detail"])} if "detail" in given else given
 
     @property
     def causes(self) -> dict[str, str]:
@@ -51,6 +54,16 @@ class Execution:
         except ValueError:
             return {}
         return {str(step): _said(str(why)) for step, why in told.items()} if isinstance(told, dict) else {}
+
+
+def created(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of S3 as steps take it: the object's bucket and key, its size and etag.
+
+    >>> created({"bucket": {"name": "inbox"}, "object": {"key": "a.json", "size": 3, "etag": "e", "sequencer": "0"}})
+    {'bucket': 'inbox', 'key': 'a.json', 'size': 3, 'etag': 'e'}
+    """
+    told = detail["object"]
+    return {"bucket": detail["bucket"]["name"], **{name: told.get(name) for name in ("key", "size", "etag")}}
 
 
 def _said(why: str) -> str:
@@ -96,7 +109,7 @@ def _task(step: Step, execution: Execution, reports: Reports, upstream: Iterable
     before = int((execution.given.get("tried") or {}).get(step.id, 0))
     attempts = max((attempt for other, attempt in reports if other == step.id), default=0)
     if attempts <= before:
-        return _unreported(step.id, execution, before, upstream)
+        return _unreported(step, execution, before, upstream)
     report = reports[step.id, attempts]
     began, outcome = float(report["began"]), outcome_in(report)
     if outcome is None:
@@ -110,19 +123,31 @@ def _task(step: Step, execution: Execution, reports: Reports, upstream: Iterable
     return TaskTold(TaskState.RETRYING if again else TaskState.FAILED, attempts, began, ended)
 
 
-def _unreported(step: StepId, execution: Execution, before: int, upstream: Iterable[TaskTold]) -> TaskTold:
+def _unreported(step: Step, execution: Execution, before: int, upstream: Iterable[TaskTold]) -> TaskTold:
     """Return what is known of a step that has said nothing since its execution began."""
     over = execution.state is not None
     ended = execution.told["stopDate"].timestamp() if over else None
-    if why := execution.causes.get(step, ""):  # its function failed before it could report
+    if why := execution.causes.get(step.id, ""):  # its function failed before it could report
         return TaskTold(TaskState.FAILED, before + 1, ended, ended, why)
+    upstream = list(upstream)
     blocked = [task for task in upstream if task.state in {TaskState.FAILED, TaskState.SKIPPED}]
     if blocked and execution.state is not RunState.CANCELLED:
         at = max((task.ended for task in blocked if task.ended is not None), default=ended)
         return TaskTold(TaskState.SKIPPED, before, ended=at)
-    # Nothing will start what waited in a run that was stopped.
     stopped = execution.state is RunState.CANCELLED
+    if isinstance(step.call, NativeCall) and not stopped:  # a job that exists reports nothing
+        return _unheard(execution, before, upstream)
+    # Nothing will start what waited in a run that was stopped.
     return TaskTold(TaskState.FAILED if stopped else TaskState.WAITING, before)
+
+
+def _unheard(execution: Execution, before: int, upstream: Sequence[TaskTold]) -> TaskTold:
+    """Return what is known of a job that exists: it began when all before it had ended, and ended well unless told."""
+    began = max((task.ended for task in upstream if task.ended), default=execution.told["startDate"].timestamp())
+    if execution.state is not None:
+        return TaskTold(TaskState.SUCCEEDED, before + 1, began, execution.told["stopDate"].timestamp())
+    ready = all(task.state is TaskState.SUCCEEDED for task in upstream)
+    return TaskTold(TaskState.RUNNING, before + 1, began) if ready else TaskTold(TaskState.WAITING, before)
 
 
 def _is_final(outcome: Broken) -> bool:

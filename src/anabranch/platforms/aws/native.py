@@ -1,0 +1,154 @@
+"""Jobs that exist already, as state machines start them: one row for each platform, as data.
+
+Their arguments are filled in when they start: `${in.x}` and `${out.x}` are locations as `s3://` URLs, and `${params.x}`
+a value. In a branch a job may be started only where the platform can narrow that one call to the branch's root.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anabranch.platforms.aws.names import Arns
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How jobs of one platform are started.
+
+    Attributes:
+        text: for people.
+        resource: the integration of Step Functions that starts a job and waits for it.
+        arn: returns the job in full, by its name.
+        actions: what the state machine's role may do to just this job.
+        watched: what it may do besides to wait, and to what, as parts of an ARN: `service:resource`.
+        ask: service, operation and argument that tell whether it exists, for `check`; none for what has no name.
+        narrows: whether one call can be given fewer rights than the job has.
+    """
+
+    text: str
+    resource: str
+    arn: Callable[[Arns, str], str]
+    actions: tuple[str, ...]
+    ask: tuple[str, str, str]
+    watched: tuple[tuple[str, str], ...] = ()
+    narrows: bool = False
+
+
+NATIVE = {
+    # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html
+    "glue": Cell(
+        "a Glue job that exists",
+        "arn:aws:states:::glue:startJobRun.sync",
+        lambda arns, job: arns.job(job),
+        ("glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"),
+        ("glue", "get_job", "JobName"),
+        narrows=True,
+    ),
+    # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
+    "lambda": Cell(
+        "a Lambda function that exists",
+        "arn:aws:states:::lambda:invoke",
+        lambda arns, job: arns.function(job),
+        ("lambda:InvokeFunction",),
+        ("lambda", "get_function_configuration", "FunctionName"),
+    ),
+    # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
+    "stepfunctions": Cell(
+        "a state machine that exists",
+        "arn:aws:states:::states:startExecution.sync:2",
+        lambda arns, job: arns.machine(job),
+        ("states:StartExecution",),
+        ("stepfunctions", "describe_state_machine", "stateMachineArn"),
+        (
+            ("states:DescribeExecution", "states:execution:{job}:*"),
+            ("states:StopExecution", "states:execution:{job}:*"),
+            ("events:PutTargets", "events:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"),
+            ("events:PutRule", "events:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"),
+            ("events:DescribeRule", "events:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"),
+        ),
+    ),
+    # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html
+    "batch": Cell(
+        "a definition of a Batch job that exists, in the queue that its argument `queue` names",
+        "arn:aws:states:::batch:submitJob.sync",
+        lambda arns, job: arns.batch(job),
+        ("batch:SubmitJob",),
+        ("batch", "describe_job_definitions", "jobDefinitionName"),
+        (
+            ("batch:SubmitJob", "batch:job-queue/{queue}"),
+            ("batch:DescribeJobs", "*"),
+            ("batch:TerminateJob", "*"),
+            ("events:PutTargets", "events:rule/StepFunctionsGetEventsForBatchJobsRule"),
+            ("events:PutRule", "events:rule/StepFunctionsGetEventsForBatchJobsRule"),
+            ("events:DescribeRule", "events:rule/StepFunctionsGetEventsForBatchJobsRule"),
+        ),
+    ),
+}
+"""The platforms whose jobs a state machine starts."""
+
+_PLACEHOLDER = re.compile(r"\$?\$\{(in|out|params)\.([^}]*)\}")
+
+
+def expression(text: str, locations: Mapping[str, str]) -> str:
+    """Return an argument as an expression in JSONata.
+
+    Args:
+        text: as it was written.
+        locations: expressions of the locations of ports, by `in.x` and `out.x`.
+
+    >>> expression("--to=${out.legs}/${params.day}", {"out.legs": "$x"})
+    '"--to=" & $x & "/" & $string($lookup($given.params, "day"))'
+    """
+    parts: list[str] = []
+    at = 0
+
+    def literal(piece: str) -> None:
+        if piece:
+            parts.append(json.dumps(piece, ensure_ascii=False))
+
+    for match in _PLACEHOLDER.finditer(text):
+        literal(text[at : match.start()])
+        at = match.end()
+        where, name = match[1], match[2]
+        if match[0].startswith("$$"):
+            literal(match[0][1:])
+        elif where == "params":
+            parts.append(f"$string($lookup($given.params, {json.dumps(name)}))")
+        else:
+            parts.append(locations[f"{where}.{name}"])
+    literal(text[at:])
+    return " & ".join(parts) or '""'
+
+
+def asked(platform: str, job: str, arguments: Mapping[str, str], arns: Arns) -> dict[str, Any]:
+    """Return what an integration is told to start a job.
+
+    Args:
+        platform: one of `NATIVE`.
+        job: as the platform calls it.
+        arguments: expressions, by name.
+        arns: of the account.
+    """
+    told = {name: f"{{% {value} %}}" for name, value in arguments.items()}
+    match platform:
+        case "glue":
+            return {"JobName": job, "Arguments": {_dashed(name): value for name, value in told.items()}}
+        case "lambda":
+            return {"FunctionName": arns.function(job), "Payload": told}
+        case "stepfunctions":
+            started = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "{% $states.context.Execution.Id %}"}
+            return {"StateMachineArn": arns.machine(job), "Input": {**told, **started}}
+        case _:
+            queue = told.pop("queue", "")
+            name = re.sub(r"[^A-Za-z0-9_-]", "-", job)[:100]
+            return {"JobDefinition": job, "JobQueue": queue, "JobName": name, "Parameters": told}
+
+
+def _dashed(name: str) -> str:
+    return name if name.startswith("--") else f"--{name}"

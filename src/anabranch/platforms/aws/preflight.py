@@ -1,0 +1,109 @@
+"""What a deployment finds in its account, before anything is made: `check -e` says each thing that is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anabranch.model.call import NativeCall
+from anabranch.model.errors import AnabranchError, ConflictError, Diagnostic, NotFoundError, Severity
+from anabranch.model.pipeline import ObjectCreated
+from anabranch.platforms.aws.native import NATIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anabranch.model.environment import Aws, Environment
+    from anabranch.model.pipeline import Pipeline, Step
+    from anabranch.model.place import Place
+    from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.names import Arns
+
+
+class Preflight:
+    """One look at an account."""
+
+    def __init__(self, client: AwsClient, arns: Arns, environment: Environment, aws: Aws) -> None:
+        """Name it; nothing is asked yet."""
+        self._client, self._arns, self._environment, self._aws = client, arns, environment, aws
+
+    def findings(self, pipelines: Sequence[Pipeline]) -> Iterator[Diagnostic]:
+        """Yield what is not there; where AWS cannot be asked, that, as a warning."""
+        place = self._environment.place
+        try:
+            self._client.need_account()
+        except AnabranchError as error:
+            if error.code == "wrong-account":
+                yield Diagnostic(error.code, error.message, error.hint, place)
+                return
+            message = f"the account of `{self._environment.name}` was not looked at: {error.message}"
+            yield Diagnostic("not-looked-at", message, error.hint, place, Severity.WARNING)
+            return
+        yield from self._buckets()
+        if self._aws.interpreter:
+            bucket, _, key = self._aws.interpreter.removeprefix("s3://").partition("/")
+            yield from self._there("interpreter", key, place, "s3", "head_object", Bucket=bucket, Key=key)
+        for pipeline in pipelines:
+            if isinstance(pipeline.trigger, ObjectCreated):
+                yield from self._events(pipeline.trigger.bucket, pipeline)
+            for step in pipeline.steps:
+                if isinstance(step.call, NativeCall) and step.call.platform in NATIVE:
+                    yield from self._job(step, step.call)
+
+    def _buckets(self) -> Iterator[Diagnostic]:
+        found: dict[str, list[str]] = {}
+        for kind, url in (("storage", self._environment.storage), ("artifacts", self._environment.artifacts)):
+            found.setdefault(url.removeprefix("s3://").partition("/")[0], []).append(kind)
+        for bucket, what in found.items():
+            called = f"bucket of its {' and '.join(what)}"
+            yield from self._there(called, bucket, self._environment.place, "s3", "head_bucket", Bucket=bucket)
+
+    def _events(self, bucket: str, pipeline: Pipeline) -> Iterator[Diagnostic]:
+        """Yield that a bucket tells EventBridge nothing, so that nothing would start the pipeline.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html
+        """
+        try:
+            told = self._client.ask("s3", "get_bucket_notification_configuration", Bucket=bucket)
+        except AnabranchError as error:
+            yield self._unknown(f"the bucket {bucket}, whose objects start `{pipeline.name}`", pipeline.place, error)
+            return
+        if "EventBridgeConfiguration" not in told:
+            message = f"the bucket {bucket} tells EventBridge nothing, so nothing starts `{pipeline.name}`"
+            hint = "switch it on in the bucket's properties, with all other notifications that it should keep"
+            yield Diagnostic("no-events", message, hint, pipeline.place)
+
+    def _job(self, step: Step, call: NativeCall) -> Iterator[Diagnostic]:
+        cell = NATIVE[call.platform]
+        service, operation, argument = cell.ask
+        name = cell.arn(self._arns, call.job) if argument.endswith("Arn") else call.job
+        what = f"{call.platform} job of step `{step.id}`"
+        if call.platform == "batch":  # its listing is empty where others say that nothing is there
+            name, _, _ = call.job.partition(":")
+            told = self._client.ask(service, operation, **{argument: name}, status="ACTIVE")
+            if not told["jobDefinitions"]:
+                yield self._missing(what, call.job, step.place)
+            return
+        yield from self._there(what, call.job, step.place, service, operation, **{argument: name})
+
+    def _there(
+        self, what: str, name: str, place: Place | None, service: str, operation: str, **arguments: str
+    ) -> Iterator[Diagnostic]:
+        try:
+            self._client.ask(service, operation, **arguments)
+        except NotFoundError:
+            yield self._missing(what, name, place)
+        except AnabranchError as error:
+            yield self._unknown(f"the {what}, {name}", place, error)
+
+    def _missing(self, what: str, name: str, place: Place | None) -> Diagnostic:
+        where = f"account {self._aws.account} in {self._aws.region}"
+        return Diagnostic(
+            "not-on-aws", f"the {what} is not there: {name}, in {where}", "make it, or name another", place
+        )
+
+    def _unknown(self, what: str, place: Place | None, error: AnabranchError) -> Diagnostic:
+        """Return that something cannot be seen: who is denied it here would be denied it later, too."""
+        if isinstance(error, NotFoundError):
+            return Diagnostic("not-on-aws", f"{what} is not there", "make it, or name another", place)
+        severity = Severity.ERROR if isinstance(error, ConflictError) else Severity.WARNING
+        return Diagnostic(error.code, f"{what}: {error.message}", error.hint, place, severity)

@@ -1,0 +1,160 @@
+"""State machines and policies as they are compiled: what no emulator runs is looked at here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anabranch.model.access import Access
+from anabranch.model.call import NativeCall, PythonCall, SparkCall
+from anabranch.model.dataset import DatasetSpec, Format
+from anabranch.model.environment import Aws, Environment
+from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Retry, Step, StepId
+from anabranch.model.resource import Owner
+from anabranch.platforms.aws.native import NATIVE
+from anabranch.platforms.aws.orchestration import AwsOrchestration
+from anabranch.ports import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AWS = Aws("123456789012", "eu-west-1", "python3.11")
+DATA = tuple(DatasetSpec(name, format=Format.CSV) for name in ("raw", "made", "given"))
+JOB = "arn:aws:glue:eu-west-1:123456789012:job/"
+
+
+def pipeline(*steps: Step) -> Pipeline:
+    return Pipeline("daily", steps, DATA)
+
+
+def python(name: str = "clean", **more: Any) -> Step:
+    ports: dict[str, Any] = {
+        "inputs": (DatasetInput("raw", "raw"),),
+        "outputs": (DatasetOutput("made", "made"),),
+    }
+    return Step(StepId(name), PythonCall("steps:clean"), **ports, **more)
+
+
+def native(platform: str = "glue", **arguments: str) -> Step:
+    told = tuple(arguments.items())
+    ports: dict[str, Any] = {
+        "inputs": (DatasetInput("made", "made"), DatasetInput("raw", "raw")),
+        "outputs": (DatasetOutput("given", "given"),),
+    }
+    return Step(StepId("borrow"), NativeCall(platform, "theirs", told), **ports)
+
+
+def compiled(
+    what: Pipeline,
+    aws: Aws = AWS,
+    namespace: str = "main",
+    engines: tuple[tuple[str, str], ...] = (("python", "glue"),),
+) -> dict[str, dict[str, Any]]:
+    environment = Environment("prod", aws, "s3://lake/shop", "s3://artifacts", engines=engines)
+    owner = Owner("shop", "prod", namespace)
+    found = AwsOrchestration(environment, aws, owner, lambda *_: Access(("raw/raw.csv",), ("cleaned/made.csv",)))
+    assert not found.refusals(what), found.refusals(what)
+    root = "s3://lake/shop" if namespace == "main" else f"s3://lake/shop/_branches/{namespace}/"
+    built = Built(b"payload", {step.needs.requirements: b"packages" for step in what.steps})
+    made = found.resources({what.name: (what, b"{}")}, built, root, {})
+    return {each.address: json.loads(each.content) for each in made if each.kind != "artifact"}
+
+
+def machine(forms: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    (text,) = [form["definition"] for address, form in forms.items() if address.startswith("machine/")]
+    return dict(json.loads(text)["States"])
+
+
+def allowed(forms: dict[str, dict[str, Any]], role: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for statement in forms[f"role/{role}"]["policy"]["Statement"]:
+        for action in statement["Action"]:
+            found.setdefault(action, []).extend(statement["Resource"])
+    return found
+
+
+def followed(states: dict[str, Any]) -> Iterator[str]:
+    for state in states.values():
+        yield from (
+            each["Next"] for each in [state, *state.get("Choices", ()), *state.get("Catch", ())] if "Next" in each
+        )
+        if "Default" in state:
+            yield state["Default"]
+
+
+@pytest.mark.parametrize("poll", [0, 5])
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_every_state_that_follows_is_there_and_each_is_reached(poll: int, attempts: int) -> None:
+    steps = (python(retry=Retry(attempts)), native(take="${in.made}"))
+    states = machine(compiled(pipeline(*steps), Aws("123456789012", "eu-west-1", "python3.11", poll=poll)))
+    assert set(followed(states)) == set(states) - {"(begin)"}
+
+
+def test_a_job_is_awaited_by_step_functions_and_the_machine_may_start_just_this_job() -> None:
+    forms = compiled(pipeline(python(retry=Retry(3), timeout=3600)))
+    task = machine(forms)["clean"]
+    assert task["Resource"] == "arn:aws:states:::glue:startJobRun.sync"
+    assert (task["Retry"][0]["MaxAttempts"], task["TimeoutSeconds"] > 3600) == (2, True)
+    assert allowed(forms, "shop--prod--daily----states")["glue:StartJobRun"] == [f"{JOB}shop--prod--daily--clean"]
+    job = forms["job/shop--prod--daily--clean"]
+    assert (job["command"], job["version"], job["retries"]) == ("glueetl", "5.0", 0)
+    assert job["size"] == {"WorkerType": "G.1X", "NumberOfWorkers": 2, "Timeout": 61}
+
+
+def test_one_step_may_have_an_engine_of_its_own() -> None:
+    environment = Environment(
+        "prod", AWS, "s3://lake", "s3://a", engines=(("python", "glue"),), chosen=(("daily.clean", "lambda"),)
+    )
+    assert environment.engine("daily", python()) == "lambda"
+    assert environment.engine("other", python()) == "glue"
+
+
+def test_a_job_that_exists_reads_of_the_branch_what_the_branch_makes_and_writes_nothing_else() -> None:
+    forms = compiled(
+        pipeline(python(), native(take="${in.made}", raw="${in.raw}", give="${out.given}")), namespace="fix"
+    )
+    told = machine(forms)["borrow"]["Arguments"]
+    assert told["Arguments"] == {
+        "--take": '{% $given.storage & "/raw/made.csv" %}',
+        "--raw": '{% "s3://lake/shop" & "/raw/raw.csv" %}',
+        "--give": '{% $given.storage & "/raw/given.csv" %}',
+    }
+    narrowed = json.loads(told["ExecutionRoleSessionPolicy"])
+    writes = [each["Resource"] for each in narrowed["Statement"] if "s3:PutObject" in each["Action"]]
+    assert writes == [["arn:aws:s3:::lake/shop/_branches/fix/*"]]
+    assert len(told["ExecutionRoleSessionPolicy"]) <= 2048
+
+
+@pytest.mark.parametrize("platform", NATIVE)
+def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform: str) -> None:
+    forms = compiled(pipeline(native(platform, queue="fast", day="1")))
+    cell = NATIVE[platform]
+    assert machine(forms)["borrow"]["Resource"] == cell.resource
+    for action, resources in allowed(forms, "shop--prod--daily----states").items():
+        if action in cell.actions:
+            assert all("theirs" in each or "job-queue/fast" in each for each in resources), action
+
+
+@pytest.mark.parametrize(
+    "step, aws, said",
+    [
+        (Step(StepId("heavy"), SparkCall("a.py")), AWS, "leaves half of it where it looks whole"),
+        (python(), Aws("1", "eu-west-1", "python3.12"), "built for python3.12, and Glue 5.0 has python3.11"),
+        (native("redshift"), AWS, "nothing on AWS starts yet"),
+        (native("batch"), AWS, "in which queue"),
+    ],
+)
+def test_what_would_not_work_is_refused_with_the_reason(step: Step, aws: Aws, said: str) -> None:
+    environment = Environment("prod", aws, "s3://lake", "s3://a", engines=(("python", "glue"),))
+    found = AwsOrchestration(environment, aws, Owner("shop", "prod"), lambda *_: Access((), ()))
+    (refused,) = found.refusals(pipeline(step))
+    assert said in refused.message
+
+
+def test_an_unknown_engine_is_refused_by_name_with_those_that_there_are() -> None:
+    environment = Environment("prod", AWS, "s3://lake", "s3://a", engines=(("python", "emr"),))
+    found = AwsOrchestration(environment, AWS, Owner("shop", "prod"), lambda *_: Access((), ()))
+    (refused,) = found.refusals(pipeline(python()))
+    assert (refused.code, refused.hint) == ("no-cell", "engines: {python: lambda or glue}")
