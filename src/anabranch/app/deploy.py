@@ -60,7 +60,8 @@ class Deployment:
         found = list(self._project.check(pipeline))
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
             found += self.orchestration.refusals(each)
-        return tuple(found)
+        # What is wrong with the environment itself is told once, and not for each pipeline.
+        return tuple({(each.code, each.message, each.place): each for each in found}.values())
 
     def of_branch(self, namespace: str) -> Deployment:
         """Return the deployment of a branch beside this one."""
