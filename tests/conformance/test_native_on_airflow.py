@@ -20,6 +20,7 @@ from tests.platforms.mwaa import Mwaa
 from anabranch.app import Project
 from anabranch.data.objects.store import objects
 from anabranch.model.errors import InvalidProject
+from anabranch.model.pipeline import StepId
 from anabranch.model.run import AttemptFailed, StepFailed, StepStarted, StepSucceeded
 from anabranch.platforms.airflow import orchestration
 from anabranch.platforms.airflow.mwaa import MwaaApi
@@ -36,6 +37,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LAKE = "s3://lake/native"
 ROLE = "arn:aws:iam::000000000000:role/job"
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:checks"
 
 PIPELINE = """
 pipeline: jobs
@@ -59,6 +61,9 @@ steps:
     native: {platform: lambda, job: mail, arguments: {at: "${in.total}", day: "${params.day}"}}
     reads: [total]
   next: {native: {platform: airflow, job: native.target, arguments: {day: "${params.day}"}}, after: [mail]}
+  machine:
+    native: {platform: step-functions, job: "MACHINE", arguments: {at: "${in.total}", day: "${params.day}"}}
+    reads: [total]
 """
 TARGET = """
 pipeline: target
@@ -72,6 +77,7 @@ steps:
   job: {native: {platform: lambda, job: mail, arguments: {fail: "yes"}}}
   after: {shell: "echo never", after: [job]}
   beside: {shell: "echo always"}
+  machine: {native: {platform: step-functions, job: "MACHINE", arguments: {at: nowhere}}}
 """
 
 GLUE = """
@@ -93,6 +99,20 @@ s3.put_object(Bucket=bucket, Key=key, Body=f"{head},day\\n{body}".encode())
 """
 """A Python-shell job. The emulator hands it its arguments by the environment, and AWS by its command line."""
 
+STATES = {
+    "StartAt": "Look",
+    "States": {
+        "Look": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.at", "StringMatches": "s3://lake/native/*", "Next": "Wait"}],
+            "Default": "Fail",
+        },
+        "Wait": {"Type": "Wait", "Seconds": 2, "End": True},
+        "Fail": {"Type": "Fail", "Error": "Elsewhere", "Cause": "it is not of ours"},
+    },
+}
+"""A state machine that takes a while, and fails where it is handed something else."""
+
 LAMBDA = """
 def handler(event, context):
     if event.get("fail"):
@@ -111,7 +131,7 @@ def project(on_airflow: OnAirflow, cloud: str) -> Generator[Project]:  # noqa: A
     root = on_airflow.folder / "native"
     root.mkdir()
     for name, text in (("jobs", PIPELINE), ("target", TARGET), ("broken", BROKEN)):
-        (root / f"{name}.yaml").write_text(text)
+        (root / f"{name}.yaml").write_text(text.replace("MACHINE", MACHINE))
     airflow = yaml.safe_load((on_airflow.folder / "project" / "anabranch.yaml").read_text())["environments"]["real"]
     write(root, {"real": {"airflow": airflow["airflow"]}})
     found = Project.load(root)
@@ -146,6 +166,14 @@ def make_jobs() -> None:
         Handler="mail.handler",
         Code={"ZipFile": code.getvalue()},
     )
+    aws.ask(
+        "stepfunctions",
+        "create_state_machine",
+        name="checks",
+        roleArn=ROLE,
+        definition=json.dumps(STATES),
+        type="STANDARD",
+    )
     script = textwrap.dedent(GLUE).replace("PATH", repr(sys.path))
     objects("s3://artifacts").put("native/nightly.py", script.encode())
     command = {"Name": "pythonshell", "ScriptLocation": "s3://artifacts/native/nightly.py", "PythonVersion": "3.9"}
@@ -161,7 +189,7 @@ def ran(project: Project) -> tuple[Run, Told]:
 def test_jobs_run_and_what_follows_them_runs_as_usual(ran: tuple[Run, Told]) -> None:
     run, _ = ran
     assert {step.step: step.state for step in run.steps} == dict.fromkeys(
-        ("load", "tally", "mail", "next"), "succeeded"
+        ("load", "tally", "mail", "machine", "next"), "succeeded"
     ), run
     lake = objects(LAKE)
     assert lake.read("cleaned/legs.csv") == b"id,carrier,day\n1,AA,2013-02-03\n2,UA,2013-02-03\n3,AA,2013-02-03\n"
@@ -187,7 +215,7 @@ def test_a_job_that_failed_first_is_told_with_both_attempts_and_their_times(ran:
 def test_the_log_of_a_job_is_what_its_operator_says(project: Project, ran: tuple[Run, Told]) -> None:
     run, _ = ran
     runs = project.remote("real").of(project.pipeline("jobs"))
-    told = runs.log(run.id, project.pipeline("jobs").step_by_id["mail"].id, 1)  # type: ignore[index]
+    told = runs.log(run.id, StepId("mail"), 1)
     assert "s3://lake/native/final/total.csv" in told
 
 
@@ -205,9 +233,15 @@ def test_a_job_that_fails_skips_what_depends_on_it(project: Project) -> None:
         "job": "failed",
         "after": "skipped",
         "beside": "succeeded",
+        "machine": "failed",
     }
-    (failed,) = [each.event for each in told.events if isinstance(each.event, StepFailed)]
-    assert (failed.failure.kind, failed.failure.message) == ("error", "the job mail failed on lambda")
+    failed = [each.event.failure for each in told.events if isinstance(each.event, StepFailed)]
+    assert sorted((each.kind, each.message) for each in failed) == [
+        ("error", f"the job {MACHINE} failed on step-functions"),
+        ("error", "the job mail failed on lambda"),
+    ]
+    runs = project.remote("real").of(project.pipeline("broken"))
+    assert "Elsewhere: it is not of ours" in runs.log(run.id, StepId("machine"), 1)
 
 
 def test_a_branch_runs_jobs_on_its_own_locations_and_refuses_what_names_none(
@@ -221,6 +255,7 @@ def test_a_branch_runs_jobs_on_its_own_locations_and_refuses_what_names_none(
         there.branches.create("all", "jobs", at=["load"])
     before = {key: lake.read(key) for key in lake.list("") if not key.startswith("_")}
     branch = there.branches.create("some", "jobs", at=["load"], skip=["next"])
+    assert "s3:::lake/native/_branches/" in there.policy(branch)
     done = there.branches.run("some", params={"day": "2014-01-01"})
     assert done is not None
     assert done.run.state == "succeeded", done.run

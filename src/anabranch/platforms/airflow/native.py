@@ -38,6 +38,7 @@ class Native:
         required: arguments that must be there.
         allowed: the arguments that there are; any, where it says none.
         stopped: whether the job is stopped when its task is.
+        narrowed: returns what takes rights from one call, from the text of a policy; None where nothing can.
         lines: source of the class that stands for the operator, where the operator alone will not do.
     """
 
@@ -51,6 +52,7 @@ class Native:
     required: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     stopped: bool = True
+    narrowed: Callable[[str], Settings] | None = None
     lines: str = ""
 
     @property
@@ -59,12 +61,22 @@ class Native:
         return self.lines.partition("(")[0].removeprefix("class ") if self.lines else self.operator
 
 
-def wrong_with(call: NativeCall) -> Iterator[tuple[str, str]]:
+def wrong_with(step: Step, call: NativeCall) -> Iterator[tuple[str, str]]:
     """Yield what Airflow cannot do of a call, each with what to try."""
     native = NATIVE.get(call.platform)
     if native is None:
         yield f"names the platform `{call.platform}`, which Airflow starts no jobs on", f"one of {', '.join(NATIVE)}"
         return
+    if call.platform == "airflow" and step.timeout is not None:
+        # The wait for the other run is outside of the task's own time limit.
+        # Source: https://github.com/apache/airflow/blob/3.3.2/task-sdk/src/airflow/sdk/execution_time/task_runner.py
+        yield "has a timeout, which Airflow does not keep to while it waits for another DAG", "limit that DAG's tasks"
+    if call.platform == "step-functions" and not call.job.startswith("arn:"):
+        yield f"names the state machine `{call.job}` without its account", "give its ARN, arn:aws:states:..."
+    yield from _wrong_arguments(native, call)
+
+
+def _wrong_arguments(native: Native, call: NativeCall) -> Iterator[tuple[str, str]]:
     given = dict(call.arguments)
     for name in native.required:
         if not given.get(name):
@@ -73,8 +85,6 @@ def wrong_with(call: NativeCall) -> Iterator[tuple[str, str]]:
         if native.allowed and name not in native.allowed:
             hint = f"its arguments are {', '.join(native.allowed)}"
             yield f"gives its {call.platform} job `{name}`, which Airflow cannot hand over", hint
-    if call.platform == "step-functions" and not call.job.startswith("arn:"):
-        yield f"names the state machine `{call.job}` without its account", "give its ARN, arn:aws:states:..."
     for name in ("command", "args", "spark"):
         if name in native.allowed and name in given:
             try:
@@ -253,8 +263,17 @@ NATIVE = {
         _emr_serverless,
         required=("script", "role"),
         allowed=("script", "role", "args", "spark"),
+        narrowed=lambda policy: {"config": {"executionIamPolicy": {"policy": literal(policy)}}},
     ),
-    "glue": Native("GlueJobOperator", f"{_AWS}.glue", _AMAZON, "a job's name", "job arguments, as `--name`", _glue),
+    "glue": Native(
+        "GlueJobOperator",
+        f"{_AWS}.glue",
+        _AMAZON,
+        "a job's name",
+        "job arguments, as `--name`",
+        _glue,
+        narrowed=lambda policy: {"run_job_kwargs": {"ExecutionRoleSessionPolicy": literal(policy)}},
+    ),
     "lambda": Native(
         "LambdaInvokeFunctionOperator",
         f"{_AWS}.lambda_function",
@@ -277,7 +296,7 @@ NATIVE = {
 """How a job on each platform is started. A platform that is not here has no jobs that Airflow can start for us."""
 
 
-def task(call: NativeCall, step: Step, filling: Filling, connection: str) -> Settings:
+def task(call: NativeCall, step: Step, filling: Filling, connection: str, policy: str) -> Settings:
     """Return what the operator of a job is given.
 
     Args:
@@ -285,7 +304,9 @@ def task(call: NativeCall, step: Step, filling: Filling, connection: str) -> Set
         step: whose call it is.
         filling: what takes the place of its placeholders.
         connection: the Airflow connection to use; empty for the operator's own.
+        policy: what narrows its call in a branch; empty for nothing.
     """
     native = NATIVE[call.platform]
     named: Settings = {native.connection: connection} if connection and native.connection else {}
-    return {**native.settings(call, step, filling), **named}
+    narrowed = native.narrowed(policy) if policy and native.narrowed else {}
+    return {**native.settings(call, step, filling), **narrowed, **named}
