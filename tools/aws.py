@@ -47,7 +47,8 @@ def serving(folder: Path, *, auth: bool = True) -> Generator[dict[str, str]]:
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    keys |= {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}  # boto3 reads the one, others the other
     inside = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "AWS_"))},
         "BIND_HOST": "127.0.0.1",

@@ -114,12 +114,32 @@ def test_a_call_that_names_none_is_not(argument: str) -> None:
     assert refusals(chain(shell("copy", "raw", "a", argument)), {StepId("copy")}, MAIN) == ()
 
 
-def test_a_job_that_is_not_handed_its_output_is_refused() -> None:
-    """It would write where it was told when it was deployed."""
-    job = Step(StepId("j"), NativeCall("glue", "clean"), (), (DatasetOutput("a", "a"),))
-    assert refusals(chain(job), {StepId("j")}, MAIN)
-    told = replace(job, call=NativeCall("glue", "clean", (("--out", "${out.a}"),)))
-    assert refusals(chain(told), {StepId("j")}, MAIN) == ()
+@pytest.mark.parametrize(
+    "arguments, unsaid",
+    [
+        ((), ["`a`", "`b`"]),
+        ((("--in", "${in.a}"),), ["`b`"]),
+        ((("--out", "${out.b}"),), ["`a`"]),
+        ((("--out", "$${out.b}"), ("--in", "x${in.a}y")), ["`b`"]),
+        ((("--out", "${out.b}"), ("--in", "${in.a}")), []),
+    ],
+)
+def test_a_job_that_is_not_handed_each_location_is_refused(
+    arguments: tuple[tuple[str, str], ...], unsaid: list[str]
+) -> None:
+    """It would read and write where it was told when it was made."""
+    call = NativeCall("glue", "clean", arguments)
+    job = Step(StepId("j"), call, (DatasetInput("a", "a"),), (DatasetOutput("b", "b"),))
+    found = refusals(chain(job), {StepId("j")}, MAIN)
+    assert [each.message.rpartition(" ")[2] for each in found] == unsaid
+    assert all(each.code == "literal-location" and "--skip j" in each.hint for each in found)
+
+
+def test_a_job_on_no_dataset_is_refused_by_name() -> None:
+    """Nobody knows what it touches: a branch would start it as main does."""
+    job = Step(StepId("j"), NativeCall("glue", "clean", (("--day", "${params.day}"),)))
+    (found,) = refusals(chain(job), {StepId("j")}, MAIN)
+    assert "the job clean of glue on no dataset" in found.message
 
 
 @given(a=st.text(min_size=1, max_size=60), b=st.text(min_size=1, max_size=60))

@@ -36,7 +36,9 @@ from anabranch.platforms.airflow.cells import CELLS, PROVIDERS, refusals, unknow
 from anabranch.platforms.airflow.dagfile import Files, dag_file
 from anabranch.platforms.airflow.jinja import Filling, filling, literal, marked
 from anabranch.platforms.airflow.names import variable
+from anabranch.platforms.airflow.narrow import session_policy
 from anabranch.platforms.airflow.native import NATIVE
+from anabranch.platforms.airflow.source import source
 
 PYTHON = Path(__file__).parents[2] / ".venv-airflow" / "bin" / "python"
 LEGS, OUT = DatasetSpec("legs", format=Format.JSONL), DatasetSpec("out", format=Format.CSV)
@@ -150,6 +152,24 @@ def test_what_a_job_lacks_is_refused_by_name(change: dict[str, Any], words: str)
     (message,) = codes(step(call))
     assert "step `job`" in message
     assert words in message
+
+
+def test_a_timeout_that_airflow_would_not_keep_to_is_refused() -> None:
+    assert "does not keep to" in codes(native("airflow", timeout=60))[0]
+
+
+def test_a_branch_s_calls_are_kept_from_main_s_storage_where_the_platform_can() -> None:
+    root = "s3://lake/main/_branches/fix/"
+    branch = replace(FILES, storage=root, protected="s3://lake/main")
+    text = dag_file(pipeline(*(native(platform) for platform in NATIVE)), replace(OWNER, namespace="fix"), "d", branch)
+    policy = session_policy("s3://lake/main", root)
+    assert text.count(source(literal(policy))) == 2  # Glue, and EMR Serverless
+    assert len(policy) < 2048
+    first, outside, inside = json.loads(policy)["Statement"]
+    assert first["NotAction"] == outside["Action"] == inside["Action"]
+    assert (outside["NotResource"], inside["Resource"]) == ("arn:*:s3:::lake/main/*", f"arn:*:s3:::{root[5:]}*")
+    assert "ExecutionRoleSessionPolicy" not in text_of(EVERYTHING)
+    assert not session_policy("/lake", "/lake/_branches/fix")
 
 
 def test_an_unknown_platform_is_told_with_the_known_ones() -> None:

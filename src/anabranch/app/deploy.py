@@ -55,7 +55,8 @@ class Deployment:
         found = [*self._project.check(pipeline), *self._unknown_steps()]
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
             found += self.orchestration.refusals(each)
-        return tuple(found)
+        # What is wrong with the environment itself is told once, and not for each pipeline.
+        return tuple({(each.code, each.message, each.place): each for each in found}.values())
 
     def preflight(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what `check` finds, and what the environment itself lacks: it is asked."""

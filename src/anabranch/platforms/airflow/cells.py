@@ -72,7 +72,7 @@ def _wrong_with(step: Step, pipeline: Pipeline) -> Iterator[tuple[str, str]]:
     """Yield what Airflow cannot do of a step, each with what to try."""
     match step.call:
         case NativeCall() as call:
-            yield from native.wrong_with(call)
+            yield from native.wrong_with(step, call)
             yield from _beyond(step, pipeline, "a job that exists already")
             own = (("variables", step.needs.env), ("secrets", step.needs.secrets), ("resources", step.needs.resources))
             for word, given in own:

@@ -13,7 +13,7 @@ from anabranch.platforms.airflow.names import task_id
 from anabranch.platforms.airflow.runs import CANCELLED_BY, events, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.pipeline import Json, Pipeline, StepId
     from anabranch.model.run import Recorded, RunId
@@ -126,7 +126,9 @@ class AirflowRuns:
         path = f"{self._path}/dagRuns/{part(run)}/taskInstances/{part(task_id(step))}/logs/{attempt}"
         told = self._api.get(path, full_content="true")
         content: Any = told.get("content", "")
-        lines = content.splitlines() if isinstance(content, str) else [_line(each) for each in content]
+        lines = (
+            content.splitlines() if isinstance(content, str) else [line for each in content for line in _lines(each)]
+        )
         return "".join(f"{line}\n" for line in printed(lines))
 
     def cancel(self, run: str) -> None:
@@ -154,12 +156,18 @@ class AirflowRuns:
         self._api.ask("POST", f"{self._path}/clearTaskInstances", body)
 
 
-def _line(entry: Any) -> str:
-    return str(entry.get("event", "")) if isinstance(entry, dict) else str(entry)
+def _lines(entry: Any) -> Iterator[str]:
+    """Yield what one entry of a log says, with the exception that it tells of."""
+    if not isinstance(entry, dict):
+        yield str(entry)
+        return
+    yield str(entry.get("event", ""))
+    for each in entry.get("error_detail") or []:
+        yield f"{each.get('exc_type')}: {each.get('exc_value')}"
 
 
 def printed(lines: Sequence[str]) -> list[str]:
-    """Return what a step printed, without what Airflow's operator says around it; all, where it says something else.
+    """Return what a step printed, without what Airflow says around it; all that an operator says of another job.
 
     >>> printed(["Running command: ...", "Output:", "hello", "Command exited with return code 0"])
     ['hello']
@@ -168,6 +176,6 @@ def printed(lines: Sequence[str]) -> list[str]:
     """
     starts = [i for i, line in enumerate(lines) if line == "Output:"]
     ends = [i for i, line in enumerate(lines) if line.startswith("Command exited with return code")]
-    if not starts or (ends and ends[-1] < starts[0]):
-        return list(lines)
-    return list(lines[starts[0] + 1 : ends[-1] if ends else None])
+    if starts and not (ends and ends[-1] < starts[0]):
+        return list(lines[starts[0] + 1 : ends[-1] if ends else None])
+    return [line for line in lines if not line.startswith(("::group::", "::endgroup::"))]

@@ -14,6 +14,7 @@ from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, c
 from anabranch.platforms.airflow.drive import AirflowRuns
 from anabranch.platforms.airflow.mwaa import MwaaApi
 from anabranch.platforms.airflow.names import dag_id
+from anabranch.platforms.airflow.narrow import session_policy
 from anabranch.platforms.process.secrets import resolve_secrets
 
 if TYPE_CHECKING:
@@ -98,9 +99,9 @@ class AirflowOrchestration:
         """Return a file that was delivered."""
         return self._artifacts.read(f"{artifact_folder(self._owner)}/{name}")
 
-    def policy(self, root: str) -> str:  # noqa: ARG002 - workers of an Airflow have one set of rights
-        """Return nothing: Airflow's workers cannot be narrowed for one call."""
-        return ""
+    def policy(self, root: str) -> str:
+        """Return what narrows a branch's calls of jobs on AWS: an Airflow's workers have one set of rights."""
+        return session_policy(self._environment.storage, root)
 
     def dag_file(self, pipeline: Pipeline) -> str | None:
         """Return the DAG file of a pipeline that is deployed, if there is one of ours."""

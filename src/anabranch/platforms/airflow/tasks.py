@@ -10,6 +10,7 @@ from anabranch.model.graph import order
 from anabranch.platforms.airflow import native, payloads, pod
 from anabranch.platforms.airflow.jinja import filling
 from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.narrow import session_policy
 from anabranch.platforms.airflow.source import WIDTH, Code, lines, source
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _work(pipeline: Pipeline, step: Step, files: Files) -> tuple[str, dict[str, 
     match step.call:
         case NativeCall(platform) as call:
             filled = filling(pipeline, step, files.storage)
-            return native.NATIVE[platform].name, native.task(call, step, filled, files.connections.get(platform, ""))
+            policy = session_policy(files.protected, files.storage)
+            connection = files.connections.get(platform, "")
+            return native.NATIVE[platform].name, native.task(call, step, filled, connection, policy)
         case ContainerCall() as call:
             filled = filling(pipeline, step, files.storage)
             return pod.OPERATOR, pod.task(call, step, filled, files.connections.get("container", ""))
