@@ -176,3 +176,32 @@ def test_jobs_that_nobody_could_start_or_keep_off_main_are_refused(tmp_path: Pat
     assert not [each for each in deployment.check() if each.severity == "error"]
     refused = deployment.of_branch("fix").orchestration.refusals(found.project.pipeline("borrow"))
     assert [each.code for each in refused] == ["not-narrowed"]
+
+
+SLOW = """
+pipeline: slow
+steps:
+  slow: {python: 'steps:slow'}
+"""
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_cancelled_run_stops_its_jobs(tmp_path: Path) -> None:
+    """Nobody else would, where the machine only looks at them."""
+    found = only(tmp_path, SLOW, aws_more={"poll": 1, "glue": "shell"}, engines={"python": "glue"})
+    deployment = found.project.deployment("real")
+    deployment.apply(lambda _: None)
+    try:
+        remote, pipeline = found.project.remote("real"), found.project.pipeline("slow")
+        run = remote.run(pipeline, {}, None, Told(), wait=False)
+        job = {"JobName": "more--real--slow--slow"}
+        deadline = time.monotonic() + 30
+        while not client().ask("glue", "get_job_runs", **job)["JobRuns"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        remote.of(pipeline).cancel(run.id)
+        (told,) = client().ask("glue", "get_job_runs", **job)["JobRuns"]
+        assert told["JobRunState"] == "STOPPED"
+        assert remote.follow(pipeline, run.id, Told()).state == "cancelled"
+    finally:
+        deployment.apply(lambda _: None, destroy=True)

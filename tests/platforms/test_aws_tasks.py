@@ -129,12 +129,25 @@ def test_a_job_that_exists_reads_of_the_branch_what_the_branch_makes_and_writes_
 
 @pytest.mark.parametrize("platform", NATIVE)
 def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform: str) -> None:
-    forms = compiled(pipeline(native(platform, queue="fast", day="1")))
+    role = "arn:aws:iam::123456789012:role/theirs"
+    forms = compiled(pipeline(native(platform, queue="fast", day="1", main="s3://code/main.py", role=role)))
     cell = NATIVE[platform]
     assert machine(forms)["borrow"]["Resource"] == cell.resource
     for action, resources in allowed(forms, "shop--prod--daily----states").items():
         if action in cell.actions:
             assert all("theirs" in each or "job-queue/fast" in each for each in resources), action
+
+
+def test_a_spark_job_of_emr_serverless_is_narrowed_in_a_branch() -> None:
+    told = {"main": "s3://code/main.py", "role": "arn:aws:iam::123456789012:role/theirs", "give": "${out.given}"}
+    forms = compiled(pipeline(native("emr-serverless", **told)), namespace="fix")
+    arguments = machine(forms)["borrow"]["Arguments"]
+    assert arguments["JobDriver"]["SparkSubmit"] == {
+        "EntryPoint": '{% "s3://code/main.py" %}',
+        "EntryPointArguments": ["--give", '{% $given.storage & "/raw/given.csv" %}'],
+    }
+    assert "_branches/fix/*" in arguments["ExecutionIamPolicy"]["Policy"]
+    assert allowed(forms, "shop--prod--fix--daily----states")["iam:PassRole"] == [told["role"]]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +156,8 @@ def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform
         (Step(StepId("heavy"), SparkCall("a.py")), AWS, "leaves half of it where it looks whole"),
         (python(), Aws("1", "eu-west-1", "python3.12"), "built for python3.12, and Glue 5.0 has python3.11"),
         (native("redshift"), AWS, "nothing on AWS starts yet"),
-        (native("batch"), AWS, "in which queue"),
+        (native("batch"), AWS, "the argument `queue`"),
+        (native("batch", queue="${params.day}"), AWS, "leaves the queue of its job open"),
     ],
 )
 def test_what_would_not_work_is_refused_with_the_reason(step: Step, aws: Aws, said: str) -> None:

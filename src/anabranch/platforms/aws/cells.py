@@ -23,7 +23,7 @@ from anabranch.platforms.aws.limits import (
     WORKERS,
 )
 from anabranch.platforms.aws.names import state_of
-from anabranch.platforms.aws.native import NATIVE
+from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,10 +105,15 @@ def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:
     if step.needs.resources or step.needs.requirements:
         message = f"step `{step.id}` is a job that exists: its resources and packages are its own"
         yield Diagnostic("no-cell", message, "leave them out", step.place)
-    queue = dict(call.arguments).get("queue", "")
-    if call.platform == "batch" and (not queue or "${" in queue):
-        message = f"step `{step.id}` does not say in which queue its Batch job waits"
-        yield Diagnostic("no-queue", message, "arguments: {queue: NAME}", step.place)
+    told = dict(call.arguments)
+    for name in NEEDED.get(call.platform, ()):
+        if name not in told:
+            message = f"step `{step.id}` does not give its {call.platform} job the argument `{name}`"
+            yield Diagnostic("missing-argument", message, f"arguments: {{{name}: ...}}", step.place)
+    for name in (each for each in PLAIN if each in NEEDED.get(call.platform, ()) and each in told):
+        if "${" in told[name] or not told[name]:
+            message = f"step `{step.id}` leaves the {name} of its job open, and the state machine's rights name it"
+            yield Diagnostic("open-argument", message, "name it without placeholders", step.place)
 
 
 def _unnarrowed(pipeline: Pipeline) -> Iterator[Diagnostic]:

@@ -7,7 +7,9 @@ definition again, and people retry with mended code.
 from __future__ import annotations
 
 import json
+import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
@@ -32,6 +34,11 @@ RETRY = ".retry"
 
 INPUT_BYTES = 262_144
 """Of an execution. Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+ALIVE = {"STARTING", "RUNNING", "WAITING"}
+"""States of a job's run that can be stopped."""
+RECENT = 50
+"""Runs of a job that are looked at, to stop some: a run that goes on is among the newest."""
 
 TURN = 5.0
 """Seconds between two looks whether it is a run's turn."""
@@ -110,12 +117,27 @@ class AwsRuns:
             return ""
 
     def cancel(self, run: str) -> None:
-        """Stop a run: what waits is never started; a function that runs ends by itself."""
+        """Stop a run and its Glue jobs: what waits is never started, and a function that runs ends by itself."""
         execution = self._executions(run)[-1].told
         if execution["status"] != "RUNNING":
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
         arn = execution["executionArn"]
         self._client.ask("stepfunctions", "stop_execution", executionArn=arn, error="Cancelled", cause=CANCELLED_BY)
+        for job in self._jobs():
+            self._stop(job, run)
+
+    def _jobs(self) -> list[str]:
+        """Return the Glue jobs that the pipeline's machine starts."""
+        told = self._client.ask("stepfunctions", "describe_state_machine", stateMachineArn=self._machine)
+        return sorted(set(re.findall(r'"JobName":"([^"]+)","Arguments":{"--anabranch_event"', told["definition"])))
+
+    def _stop(self, job: str, run: str) -> None:
+        """Stop what a job does for a run: where the machine looks at its jobs by itself, nobody else would."""
+        with suppress(NotFoundError):
+            found = self._client.ask("glue", "get_job_runs", JobName=job, MaxResults=RECENT)["JobRuns"]
+            mine = [each["Id"] for each in found if each["JobRunState"] in ALIVE and _run_of(each) == run]
+            if mine:
+                self._client.ask("glue", "batch_stop_job_run", JobName=job, JobRunIds=mine)
 
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""
@@ -173,6 +195,12 @@ class AwsRuns:
         told = run_of(run, self._pipeline, executions)
         tasks = tasks_of(self._pipeline, executions, reports)
         return telling.events(self._pipeline, self._owner.namespace, told, tasks, reports)
+
+
+def _run_of(told: Mapping[str, Any]) -> str:
+    """Return the run for which a job was started; empty where it was not one of ours."""
+    event = json.loads(told.get("Arguments", {}).get("--anabranch_event", "{}"))
+    return str(event.get("given", {}).get("run", ""))
 
 
 def _printed(events: Iterator[Mapping[str, Any]], wanted: str) -> Iterator[str]:

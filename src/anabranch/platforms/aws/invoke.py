@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anabranch.platforms.aws.native import asked
+from anabranch.platforms.aws.native import asked, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,8 +54,8 @@ class Native:
 
     def told(self, arns: Arns) -> dict[str, Any]:
         """Return what the integration is told."""
-        narrowed = {"ExecutionRoleSessionPolicy": self.policy} if self.policy else {}
-        return {**asked(self.platform, self.job, dict(self.arguments), arns), **narrowed}
+        told = asked(self.platform, self.job, dict(self.arguments), arns)
+        return {**told, **narrowed(self.platform, self.policy)}
 
 
 Invocation: TypeAlias = Function | Job | Native

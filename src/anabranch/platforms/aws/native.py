@@ -26,7 +26,7 @@ class Cell:
         resource: the integration of Step Functions that starts a job and waits for it.
         arn: returns the job in full, by its name.
         actions: what the state machine's role may do to just this job.
-        watched: what it may do besides to wait, and to what, as parts of an ARN: `service:resource`.
+        watched: what it may do besides to wait, and to what: `service:resource`, or an ARN that an argument names.
         ask: service, operation and argument that tell whether it exists, for `check`; none for what has no name.
         narrows: whether one call can be given fewer rights than the job has.
     """
@@ -59,7 +59,7 @@ NATIVE = {
         ("lambda", "get_function_configuration", "FunctionName"),
     ),
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
-    "stepfunctions": Cell(
+    "step-functions": Cell(
         "a state machine that exists",
         "arn:aws:states:::states:startExecution.sync:2",
         lambda arns, job: arns.machine(job),
@@ -89,8 +89,30 @@ NATIVE = {
             ("events:DescribeRule", "events:rule/StepFunctionsGetEventsForBatchJobsRule"),
         ),
     ),
+    # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-emr-serverless.html
+    "emr-serverless": Cell(
+        "an application of EMR Serverless that exists, with its arguments `main` and `role`",
+        "arn:aws:states:::emr-serverless:startJobRun.sync",
+        lambda arns, job: arns.full(f"emr-serverless:/applications/{job}"),
+        ("emr-serverless:StartJobRun",),
+        ("emr-serverless", "get_application", "applicationId"),
+        (
+            ("iam:PassRole", "{role}"),
+            ("emr-serverless:GetJobRun", "emr-serverless:/applications/{job}/jobruns/*"),
+            ("emr-serverless:CancelJobRun", "emr-serverless:/applications/{job}/jobruns/*"),
+            ("events:PutTargets", "events:rule/StepFunctionsGetEventsForEMRServerlessJobRule"),
+            ("events:PutRule", "events:rule/StepFunctionsGetEventsForEMRServerlessJobRule"),
+            ("events:DescribeRule", "events:rule/StepFunctionsGetEventsForEMRServerlessJobRule"),
+        ),
+        narrows=True,
+    ),
 }
 """The platforms whose jobs a state machine starts."""
+
+NEEDED = {"batch": ("queue",), "emr-serverless": ("main", "role")}
+"""Arguments without which a job cannot be started."""
+PLAIN = ("queue", "role")
+"""Arguments that are part of what the machine may do, so no run can choose them."""
 
 _PLACEHOLDER = re.compile(r"\$?\$\{(in|out|params)\.([^}]*)\}")
 
@@ -141,13 +163,28 @@ def asked(platform: str, job: str, arguments: Mapping[str, str], arns: Arns) -> 
             return {"JobName": job, "Arguments": {_dashed(name): value for name, value in told.items()}}
         case "lambda":
             return {"FunctionName": arns.function(job), "Payload": told}
-        case "stepfunctions":
+        case "step-functions":
             started = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "{% $states.context.Execution.Id %}"}
             return {"StateMachineArn": arns.machine(job), "Input": {**told, **started}}
+        case "emr-serverless":
+            main, role = told.pop("main"), told.pop("role")
+            words = [word for name, value in told.items() for word in (_dashed(name), value)]
+            spark = {"EntryPoint": main, "EntryPointArguments": words}
+            return {"ApplicationId": job, "ExecutionRoleArn": role, "JobDriver": {"SparkSubmit": spark}}
         case _:
             queue = told.pop("queue", "")
             name = re.sub(r"[^A-Za-z0-9_-]", "-", job)[:100]
             return {"JobDefinition": job, "JobQueue": queue, "JobName": name, "Parameters": told}
+
+
+def narrowed(platform: str, policy: str) -> dict[str, Any]:
+    """Return what an integration is told besides, so that one call may do no more than a policy says.
+
+    Source: https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/jobs-cli-execution.html
+    """
+    if not policy:
+        return {}
+    return {"ExecutionRoleSessionPolicy": policy} if platform == "glue" else {"ExecutionIamPolicy": {"Policy": policy}}
 
 
 def _dashed(name: str) -> str:

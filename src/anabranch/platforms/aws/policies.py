@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.model.access import DONE
 from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
-from anabranch.platforms.aws.native import NATIVE
+from anabranch.platforms.aws.native import NATIVE, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,11 +152,11 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
     for native in natives_in(calls):
         cell = NATIVE[native.platform]
         statements.append(_allow(cell.actions, [cell.arn(arns, native.job)]))
-        names = {"job": native.job, "queue": json.loads(dict(native.arguments).get("queue", '""'))}
-        statements += [
-            _allow([action], [what if what == "*" else arns.full(what.format(**names))])
-            for action, what in cell.watched
-        ]
+        told = dict(native.arguments)
+        names = {"job": native.job, **{name: json.loads(told[name]) for name in PLAIN if name in told}}
+        for action, where in cell.watched:
+            what = where.format_map(names)
+            statements.append(_allow([action], [what if what.startswith(("*", "arn:")) else arns.full(what)]))
     if machines:
         inner = [each.replace(":stateMachine:", ":execution:") + ":*" for each in machines]
         rule = f"arn:{arns.partition}:events:{arns.region}:{arns.account}:rule/"
