@@ -38,7 +38,8 @@ def write_json(path: Path, value: Any) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, also while others remove parents that are empty."""
     for _ in range(_TRIES):
-        with suppress(FileNotFoundError):
+        # What is said to exist may be gone again when it is looked at.
+        with suppress(FileNotFoundError, FileExistsError):
             path.mkdir(parents=True, exist_ok=True)
             return
     path.mkdir(parents=True, exist_ok=True)
