@@ -128,14 +128,14 @@ def _task(definition: dict[str, Any], step_id: StepId, run: str, attempt: int, s
         str(storage),
         str(cache_folder() / "scratch" / f"{pipeline}.{os.getpid()}"),
         "main",
-        tuple(_dataset(codec.decode(DatasetSpec, definition["datasets"][name])) for name in names),
+        tuple(dataset_here(codec.decode(DatasetSpec, definition["datasets"][name])) for name in names),
         declared,
         bind_params(Pipeline(pipeline, params=declared), {p.name: given[p.name] for p in declared if p.name in given}),
         task_values(step, values, event),
     )
 
 
-def _dataset(spec: DatasetSpec) -> DatasetSpec:
+def dataset_here(spec: DatasetSpec) -> DatasetSpec:
     """Return a dataset that is read of main where this machine mirrors main's storage."""
     if spec.bound is None:
         return spec

@@ -87,7 +87,7 @@ class Deployment:
         Raises:
             InvalidProject: with what of it the environment cannot do.
         """
-        carved = replace(carved, datasets=tuple(map(_as_workers_see, carved.datasets)))
+        carved = replace(carved, datasets=tuple(map(as_workers_see, carved.datasets)))
         if problems := self.orchestration.refusals(carved):
             raise InvalidProject(problems)
         own = [step for step in carved.steps if step.id not in reused]
@@ -246,7 +246,7 @@ def files_at(place: str) -> Files:
     return ObjectFiles(place) if mirror.is_url(place) else LocalFiles(Path(place))
 
 
-def _as_workers_see(spec: DatasetSpec) -> DatasetSpec:
+def as_workers_see(spec: DatasetSpec) -> DatasetSpec:
     """Return a dataset bound to main's storage itself, and not to the folder that mirrors it on this machine."""
     return (
         spec

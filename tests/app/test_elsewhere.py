@@ -1,0 +1,37 @@
+"""What a definition says of main's data, where two machines mirror one bucket in folders of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from anabranch.app.deploy import as_workers_see
+from anabranch.data.objects import mirror
+from anabranch.entry import dataset_here
+from anabranch.model.dataset import Bound, DatasetSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_dataset_of_main_is_told_by_its_url_and_read_where_the_worker_mirrors_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
+    spec = DatasetSpec("legs", bound=Bound(str(mirror.local("s3://lake/main")), "1"))
+    told = as_workers_see(spec)
+    assert told == replace(spec, bound=Bound("s3://lake/main", "1"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "there"))
+    read = dataset_here(told)
+    assert read.bound is not None
+    assert read.bound.root == str(mirror.local("s3://lake/main"))
+    assert read.bound.root.startswith(str(tmp_path / "there"))
+
+
+def test_a_folder_that_all_see_is_itself_and_what_is_not_main_s_stays() -> None:
+    spec = DatasetSpec("legs", bound=Bound("/srv/lake", "1"))
+    assert dataset_here(as_workers_see(spec)) == spec
+    own = DatasetSpec("legs")
+    assert dataset_here(as_workers_see(own)) == own
