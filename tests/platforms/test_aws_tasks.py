@@ -13,6 +13,7 @@ from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.environment import Aws, Environment
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
+from anabranch.platforms.aws.machine import DEFINITION
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.orchestration import AwsOrchestration
 from anabranch.ports import Built
@@ -101,6 +102,15 @@ def test_a_job_is_awaited_by_step_functions_and_the_machine_may_start_just_this_
     job = forms["job/shop--prod--daily--clean"]
     assert (job["command"], job["version"], job["retries"]) == ("glueetl", "5.0", 0)
     assert job["size"] == {"WorkerType": "G.1X", "NumberOfWorkers": 2, "Timeout": 61}
+
+
+@pytest.mark.parametrize("poll", [0, 5])
+def test_no_definition_of_many_jobs_passes_the_limit(poll: int) -> None:
+    steps = [Step(StepId(f"{i:040d}"), PythonCall("a:b"), retry=Retry(3)) for i in range(500)]
+    forms = compiled(pipeline(*steps), Aws("123456789012", "eu-west-1", "python3.11", poll=poll), "fix")
+    machines = [form["definition"] for address, form in forms.items() if address.startswith("machine/")]
+    assert len(machines) > 2
+    assert max(len(each.encode()) for each in machines) < DEFINITION * 3 / 4
 
 
 def test_one_step_may_have_an_engine_of_its_own() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from anabranch.platforms.aws.invoke import Function
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.tasks import Frame, states_of
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
@@ -37,6 +38,10 @@ LARGEST = 400
 """Steps of one machine: with three states each they stay far below 1 MB of definition and 25,000 events of history.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
+LARGEST_OF_JOBS, LARGEST_OF_LOOKS = 200, 25
+"""Steps of one machine that starts Glue jobs: their states are longer. One that looks at them by itself does so about
+100 times for each, at nine events a look. Source: as above.
 """
 DEFINITION = 1_048_576
 """Bytes of a definition. Source: as above."""
@@ -101,8 +106,14 @@ class Compiler:
         self._machine(0, woven)
         return sorted(self.machines, key=lambda machine: machine.part)
 
+    @property
+    def _largest(self) -> int:
+        """How many steps a machine may have."""
+        jobs = any(not isinstance(call, Function) for call in self._target.calls.values())
+        return min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+
     def _machine(self, part: int, woven: Weave) -> None:
-        apart = split(woven, LARGEST)
+        apart = split(woven, self._largest)
         inner: list[int] = []
         states: States = {}
         begin = self._begin(part)
