@@ -172,3 +172,10 @@ def test_events_are_json_that_others_can_read(store: SqliteRunStore) -> None:
         body = db.execute("SELECT body FROM events").fetchone()[0]
     db.close()
     assert json.loads(body) == {"is": "RunStarted", "pipeline": "p", "steps": ["a"]}
+
+
+def test_migrations_are_counted_one_by_one() -> None:
+    """Two of one number would be applied in another order, once they are renamed."""
+    folder = resources.files("anabranch.store").joinpath("migrations")
+    numbers = sorted(int(each.name.partition("_")[0]) for each in folder.iterdir() if each.name.endswith(".sql"))
+    assert numbers == list(range(1, len(numbers) + 1))
