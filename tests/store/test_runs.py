@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
