@@ -136,6 +136,7 @@ def _step(
         if start is None and last and task.state is TaskState.WAITING:
             continue
         start = known if start is None else start
+        since = start if began is None else min(start, began)  # an attempt's time begins before it can say so
         yield start, StepStarted(step, attempt)
         outcome = outcome_in(report)
         end = float(report["ended"]) if report and outcome else over or start
@@ -154,7 +155,7 @@ def _step(
                 failure = (
                     outcome.failure
                     if isinstance(outcome, Broken)
-                    else _unreported(step, pipeline, end - start, task.why)
+                    else _unreported(step, pipeline, end - since, task.why)
                 )
                 seconds = outcome.seconds if isinstance(outcome, Broken) else max(0.0, end - start)
                 if failed:
