@@ -66,3 +66,13 @@ def test_airflow_is_asked_for_attempts_only_of_what_is_silent_and_was_tried_agai
     assert silent(pipeline(NativeCall("glue", "x")), tasks) == ["job"]
     assert not silent(pipeline(PythonCall("a:b")), tasks)
     assert not silent(pipeline(NativeCall("glue", "x")), [{"task_id": "job", "try_number": 1}])
+
+
+def test_a_step_whose_time_was_over_is_told_so_though_it_began_to_speak_late() -> None:
+    """Its process takes a moment to start: by its own words it had less time than the orchestrator gave it."""
+    run = RunTold(RunId("r"), 100.0, 200.0, RunState.FAILED)
+    task = TaskTold(TaskState.FAILED, 1, 110.0, 112.1)
+    happened = events(pipeline(PythonCall("jobs:x"), 2), "main", run, {JOB: task}, {(JOB, 1): {"began": 110.8}})
+    failed = happened[-2].event
+    assert isinstance(failed, StepFailed)
+    assert failed.failure.code == "timeout"
