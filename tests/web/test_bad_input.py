@@ -101,6 +101,7 @@ def test_a_store_that_is_locked_broken_or_newer_is_said_and_then_read_again(tmp_
     with serving(root) as base:
         assert get(f"{base}/runs")[0] == 200
     with sqlite3.connect(store) as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("PRAGMA user_version = 99")
     with serving(root) as base:
         status, text, _ = get(f"{base}/runs")
@@ -108,7 +109,7 @@ def test_a_store_that_is_locked_broken_or_newer_is_said_and_then_read_again(tmp_
         assert "newer-version" in text
         assert "upgrade anabranch" in text
         with sqlite3.connect(store) as db:
-            db.execute("PRAGMA user_version = 4")
+            db.execute(f"PRAGMA user_version = {version}")
         assert get(f"{base}/runs")[0] == 200
         with sqlite3.connect(store, isolation_level=None) as db:
             db.execute("BEGIN EXCLUSIVE")
