@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anabranch.model.access import done
-from anabranch.model.call import NativeCall
+from anabranch.model.call import NativeCall, SparkCall
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Address, Resource, digest_of
 from anabranch.platforms.aws import policies
@@ -24,7 +24,6 @@ from anabranch.platforms.aws.kinds.role import role_form
 from anabranch.platforms.aws.kinds.rule import rule_form
 from anabranch.platforms.aws.kinds.schedule import schedule_form
 from anabranch.platforms.aws.limits import (
-    FEWEST_WORKERS,
     FUNCTION_SECONDS,
     GLUE,
     LAMBDA,
@@ -34,6 +33,7 @@ from anabranch.platforms.aws.limits import (
     WORKERS,
     memory_of,
     seconds_of,
+    workers_of,
 )
 from anabranch.platforms.aws.machine import Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
@@ -70,6 +70,23 @@ def machine_name(owner: Owner, pipeline: str, part: int = 0) -> str:
 def log_group(owner: Owner, pipeline: str) -> str:
     """Return the log group of a pipeline."""
     return f"{path_of(owner)}{pipeline}"
+
+
+def spark_arguments(step: Step) -> dict[str, str]:
+    """Return what Glue must know of a Spark step before it starts Spark; of any other step nothing.
+
+    Source: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
+    """
+    call = step.call
+    if not isinstance(call, SparkCall):
+        return {}
+    told = {
+        "--conf": " --conf ".join(f"{name}={value}" for name, value in call.conf),
+        "--extra-py-files": ",".join(call.py_files),
+        "--extra-jars": ",".join(call.jars),
+        "--additional-python-modules": ",".join(step.needs.requirements),  # the workers need them, too
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def address_of(arn: str) -> Address:
@@ -179,8 +196,10 @@ class Deploying:
             "region": self.aws.region,
             "interpreter": self.aws.interpreter,
             "seconds": str(seconds + SLACK),
+            "spark": "" if self.aws.glue == SHELL else "1",
         }
         arguments = {f"--anabranch_{name}": value for name, value in told.items() if value}
+        arguments |= spark_arguments(step)
         memory, timeout = memory_of(step, self.aws.memory), {"Timeout": math.ceil((seconds + SLACK) / 60)}
         size: dict[str, object]
         if self.aws.glue == SHELL:
@@ -190,7 +209,7 @@ class Deploying:
         else:
             size = {
                 "WorkerType": next(worker for most, worker in WORKERS if memory <= most),
-                "NumberOfWorkers": FEWEST_WORKERS,
+                "NumberOfWorkers": workers_of(step),
             }
             command = ("glueetl", script, self.aws.glue)
         form = job_form(self.owner, role=itself, command=command, size={**size, **timeout}, arguments=arguments)
@@ -213,15 +232,17 @@ class Deploying:
 
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
         own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
+        branch = self.owner.namespace != "main"
+        narrow = policies.for_job_in_branch(self.root, self.arns) if branch else ""
         calls: dict[StepId, Invocation] = {
-            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step)) for step, whole in own.items()
+            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step), narrow)
+            for step, whole in own.items()
         }
         calls |= {
             step.id: self._native(step, step.call, pipeline)
             for step in pipeline.steps
             if isinstance(step.call, NativeCall)
         }
-        branch = self.owner.namespace != "main"
         target = Target(
             self.arns,
             calls,

@@ -119,13 +119,12 @@ def for_branch(root: str, arns: Arns) -> str:
 
 
 def for_job_in_branch(root: str, arns: Arns) -> str:
-    """Return the session policy of a branch's call of a Glue job that exists: it writes below the branch's root only.
+    """Return the session policy of a branch's call of a Glue job: it writes below the branch's root, and its log.
 
-    Source: https://docs.aws.amazon.com/glue/latest/webapi/API_StartJobRun.html
+    Which log is the role's to say. Source: https://docs.aws.amazon.com/glue/latest/dg/dynamically-scoped-policies.html
     """
     told = json.loads(for_branch(root, arns))
-    groups = [f"{arns.logs('/aws-glue/')}*"]
-    log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], groups)
+    log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"])
     return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
 
 
