@@ -28,7 +28,7 @@ from anabranch.model.call import (
     SqlCall,
     kind,
 )
-from anabranch.model.errors import StepError
+from anabranch.model.errors import AnabranchError, StepError
 from anabranch.model.task import SESSION, Broken, Outcome, Task
 from anabranch.run.perform import environment, failure, perform
 from anabranch.run.redact import Redactor
@@ -85,7 +85,7 @@ def hidden(task: Task) -> list[str]:
     """Return the values that a task's log and outcome must not show; none where they cannot be resolved."""
     try:
         return list(_secrets(task.step.needs).values())
-    except StepError:
+    except AnabranchError:
         return []
 
 

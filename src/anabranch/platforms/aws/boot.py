@@ -38,7 +38,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, bool]:
     theirs = (
         [os.environ["PYTHONPATH"]] if "ANABRANCH_SPARK_SESSION" in os.environ and "PYTHONPATH" in os.environ else []
     )
-    variables["PYTHONPATH"] = os.pathsep.join([str(HERE / "runtime"), str(packages()), *theirs])
+    variables["PYTHONPATH"] = os.pathsep.join([str(HERE / "runtime"), str(packages()), *filter(None, theirs)])
     command = [event["step"], "--definition", given["definition"], "--storage", given["storage"]]
     command += ["--namespace", given["namespace"], "--protected", given.get("protected", "")]
     left = context.get_remaining_time_in_millis() / 1000 - MARGIN

@@ -26,6 +26,7 @@ from anabranch.platforms.aws.limits import (
 )
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
+from anabranch.platforms.aws.secrets import HERE, MANAGER, STORE, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def engine_of(pipeline: Pipeline, step: Step, environment: Environment) -> str:
 def refusals(pipeline: Pipeline, environment: Environment, aws: Aws, *, branch: bool = False) -> list[Diagnostic]:
     """Return what of a pipeline AWS cannot do; in a branch, what it could not keep off main's data, too."""
     calls = [*_calls(pipeline, environment, aws), *(_unnarrowed(pipeline) if branch else ())]
-    return [*calls, *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
+    return [*calls, *_secrets(pipeline, environment), *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
 
 
 def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[Diagnostic]:
@@ -90,6 +91,20 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
                 yield from _spark(step, step.call, aws)
         else:
             yield from _function(step)
+
+
+def _secrets(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
+    """Refuse secrets that only a machine of yours has: nothing of it reaches a function or a job."""
+    common = [(name, value) for name, value in environment.variables if value.startswith("secret://")]
+    for step in pipeline.steps:
+        if isinstance(step.call, NativeCall):
+            continue
+        own = {name for name, _ in (*step.needs.env, *step.needs.secrets)}
+        for name, reference in (*step.needs.secrets, *(pair for pair in common if pair[0] not in own)):
+            if split(reference)[0] in HERE:
+                message = f"step `{step.id}` is given {name} by {reference}, which nobody can read on AWS"
+                hint = f"secret://{MANAGER}/NAME, or secret://{STORE}/NAME, as one of the environment's variables"
+                yield Diagnostic("missing-secret", message, hint, step.place)
 
 
 def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:

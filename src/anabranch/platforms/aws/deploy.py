@@ -224,7 +224,7 @@ class Deploying:
         folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
         places = policies.Places(self.environment.storage, folder, logs.name)
         access = self.access(step, pipeline)
-        policy = policies.for_step(access, step.needs.permissions, self.arns, places, itself)
+        policy = policies.for_step(access, step.needs, self.arns, places, itself)
         if service.startswith("glue"):
             policy = policies.with_glue(policy, self.arns, self.aws.interpreter)
         trust = policies.assumed_by(service, self.arns, itself)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from anabranch.model.access import DONE
 from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
 from anabranch.platforms.aws.native import NATIVE, PLAIN
+from anabranch.platforms.aws.secrets import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anabranch.model.access import Access
+    from anabranch.model.pipeline import Needs
     from anabranch.platforms.aws.invoke import Invocation
     from anabranch.platforms.aws.names import Arns
 
@@ -26,6 +28,8 @@ Document: TypeAlias = dict[str, Any]
 
 READ = ["s3:GetObject"]
 WRITE = ["s3:PutObject", "s3:DeleteObject"]
+SECRETS = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "kms:Decrypt"]
+"""What reads secrets, and changes nothing: a branch may do it wherever the step may."""
 
 
 def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
@@ -46,12 +50,12 @@ def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
     return _document(statements)
 
 
-def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Places, itself: str) -> Document:
+def for_step(access: Access, needs: Needs, arns: Arns, places: Places, itself: str) -> Document:
     """Return what a step's function may do.
 
     Args:
         access: what it may touch in storage.
-        permissions: IAM actions that the step asks for besides.
+        needs: the secrets that it reads, and IAM actions that it asks for besides.
         arns: of the account.
         places: where its data, its artifacts and its logs lie.
         itself: its role's own name in full.
@@ -69,8 +73,9 @@ def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Pla
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logs(places.logs), f"{arns.logs(places.logs)}:*"]),
         _allow(["sts:AssumeRole"], [itself]),
     ]
-    if permissions:
-        statements.append(_allow(sorted(permissions), ["*"]))
+    statements += [_allow([action], [what]) for action, what in readable([each for _, each in needs.secrets], arns)]
+    if needs.permissions:
+        statements.append(_allow(sorted(needs.permissions), ["*"]))
     return _document(statements)
 
 
@@ -112,7 +117,7 @@ def for_branch(root: str, arns: Arns) -> str:
         A document as text; the platform takes 2,048 characters.
     """
     statements = [
-        _allow(["s3:GetObject", "s3:ListBucket"], ["*"]),
+        _allow(["s3:GetObject", "s3:ListBucket", *SECRETS], ["*"]),
         _allow(WRITE, arns.objects(root)),
     ]
     return json.dumps(_document(statements), separators=(",", ":"))
