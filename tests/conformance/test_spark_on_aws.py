@@ -219,13 +219,14 @@ def test_a_job_is_told_what_spark_must_know_before_it_starts(heavy: OnAws) -> No
     file = heavy.folder / "project" / "pipelines" / "heavy.yaml"
     before = file.read_text()
     more = "jobs/part.py, conf: {spark.a: 1, spark.b: x}, jars: ['s3://jars/a.jar'], py_files: ['s3://jars/b.zip']}"
-    file.write_text(before.replace("jobs/part.py}", more))
+    file.write_text(before.replace("jobs/part.py}", f"{more}\n    requirements: [dbt-extractor==0.6.0]"))
     try:
         made = heavy.project.deployment("real").resources()
         (job,) = [each for each in made if each.address == "job/heavy--real--heavy--part"]
         form = json.loads(job.content)
         assert form["size"]["NumberOfWorkers"] == 3
         told = form["arguments"]
+        assert told["--additional-python-modules"] == "dbt-extractor==0.6.0"
         assert told["--conf"] == "spark.a=1 --conf spark.b=x"
         assert (told["--extra-jars"], told["--extra-py-files"]) == ("s3://jars/a.jar", "s3://jars/b.zip")
     finally:

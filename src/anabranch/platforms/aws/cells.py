@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anabranch.model.call import NativeCall, SparkCall, kind
+from anabranch.model.call import DbtCall, NativeCall, SparkCall, kind
 from anabranch.model.errors import Diagnostic, closest
 from anabranch.model.pipeline import ObjectCreated, Schedule
 from anabranch.platforms.aws.cron import is_plain, names_both_days
@@ -42,11 +42,12 @@ CELLS = {
     ("sql", GLUE): "a Glue job, by DuckDB",
     ("shell", GLUE): "a Glue job; what it calls must be in the project or in Glue's image",
     ("spark", GLUE): "a Glue job with Spark, whose outputs are staged in S3 and published when they are whole",
+    ("dbt", GLUE): "a Glue job, by the dbt that the step requires",
     **{("native", platform): cell.text for platform, cell in NATIVE.items()},
 }
 """How each kind of call runs on each engine. What is not here cannot be deployed to AWS."""
 
-DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE}
+DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE, "dbt": GLUE}
 """The engine of each kind of call, where the environment names none."""
 
 STATE_BYTES = 262_144
@@ -89,6 +90,9 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
             yield from _job(step, aws)
             if isinstance(step.call, SparkCall):
                 yield from _spark(step, step.call, aws)
+            elif isinstance(step.call, DbtCall) and not step.needs.requirements:
+                message = f"step `{step.id}` does not say which dbt it is built with"
+                yield Diagnostic("no-cell", message, "requirements: [dbt-core==..., dbt-duckdb==...]", step.place)
         else:
             yield from _function(step)
 
@@ -166,7 +170,6 @@ def _spark(step: Step, call: SparkCall, aws: Aws) -> Iterator[Diagnostic]:
     """Refuse what Glue cannot be told: it has started Spark before the application begins."""
     here = [each for each in (*call.py_files, *call.jars) if not each.startswith("s3://")]
     open_conf = [name for name, value in call.conf if "${" in value]
-    unpinned = [each for each in step.needs.requirements if "," in each]
     odd = [
         (aws.glue == SHELL, "is a Spark application, and Python shell jobs have no Spark", 'aws: {glue: "5.0"}'),
         (
@@ -178,7 +181,6 @@ def _spark(step: Step, call: SparkCall, aws: Aws) -> Iterator[Diagnostic]:
         (not call.master.startswith("local"), f"names the master {call.master}, and Glue has its own", "no master"),
         (bool(here), f"names files that Glue's workers cannot fetch: {', '.join(here)}", "put them into S3: s3://..."),
         (bool(open_conf), f"leaves settings open until it runs: {', '.join(open_conf)}", "set them in the application"),
-        (bool(unpinned), f"requires {', '.join(unpinned)}, which Glue cannot be told", "pin it: name==version"),
     ]
     for wrong, message, hint in odd:
         if wrong:

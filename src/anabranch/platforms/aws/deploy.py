@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anabranch.model.access import done
-from anabranch.model.call import NativeCall, SparkCall
+from anabranch.model.call import NativeCall
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Address, Resource, digest_of
 from anabranch.platforms.aws import policies
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
+from anabranch.platforms.aws.glue import spark_arguments
 from anabranch.platforms.aws.invoke import Invocation, Native, invocation
 from anabranch.platforms.aws.kinds.form import canonical, mark_of
 from anabranch.platforms.aws.kinds.function import PAYLOAD, function_form
@@ -70,23 +71,6 @@ def machine_name(owner: Owner, pipeline: str, part: int = 0) -> str:
 def log_group(owner: Owner, pipeline: str) -> str:
     """Return the log group of a pipeline."""
     return f"{path_of(owner)}{pipeline}"
-
-
-def spark_arguments(step: Step) -> dict[str, str]:
-    """Return what Glue must know of a Spark step before it starts Spark; of any other step nothing.
-
-    Source: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
-    """
-    call = step.call
-    if not isinstance(call, SparkCall):
-        return {}
-    told = {
-        "--conf": " --conf ".join(f"{name}={value}" for name, value in call.conf),
-        "--extra-py-files": ",".join(call.py_files),
-        "--extra-jars": ",".join(call.jars),
-        "--additional-python-modules": ",".join(step.needs.requirements),  # the workers need them, too
-    }
-    return {name: value for name, value in told.items() if value}
 
 
 def address_of(arn: str) -> Address:
@@ -199,7 +183,7 @@ class Deploying:
             "spark": "" if self.aws.glue == SHELL else "1",
         }
         arguments = {f"--anabranch_{name}": value for name, value in told.items() if value}
-        arguments |= spark_arguments(step)
+        arguments |= spark_arguments(step, self.aws.runtime)
         memory, timeout = memory_of(step, self.aws.memory), {"Timeout": math.ceil((seconds + SLACK) / 60)}
         size: dict[str, object]
         if self.aws.glue == SHELL:
