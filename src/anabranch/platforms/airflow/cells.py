@@ -10,7 +10,7 @@ from anabranch.model.dataset import Ingestion
 from anabranch.model.errors import Diagnostic
 from anabranch.model.pipeline import ObjectCreated, Rows, Schedule
 from anabranch.platforms.airflow import native, pod
-from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.names import LONGEST, LONGEST_TAG, task_id, variable
 from anabranch.platforms.airflow.native import NATIVE
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ PROVIDERS = {
 }
 """What must be installed on the Airflow for some kinds of calls; for the others nothing."""
 
+ID_SOURCE = "https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html"
+TAG_SOURCE = "https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/models/dag.py"
+"""Where limits are told."""
+
 WORKER = "worker"
 """The engine of all of them."""
 
@@ -52,6 +56,17 @@ def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[
         if name not in known:
             message = f"environment `{environment.name}` names an Airflow connection for `{name}`, which uses none"
             yield Diagnostic("no-connection", message, f"they are for {', '.join(known)}", environment.place)
+
+
+def long_tags(environment: Environment) -> Iterator[Diagnostic]:
+    """Yield tags that a DAG cannot have. Each is there as `name:value`."""
+    for name, value in environment.tags:
+        if len(f"{name}:{value}") > LONGEST_TAG:
+            message = (
+                f"the tag `{name}` of environment `{environment.name}` is longer with its value than Airflow allows: "
+                f"{LONGEST_TAG} characters (source: {TAG_SOURCE})"
+            )
+            yield Diagnostic("tag-too-long", message, "shorten its value", environment.place)
 
 
 def engines(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
@@ -105,6 +120,12 @@ def _beyond(step: Step, pipeline: Pipeline, what: str) -> Iterator[tuple[str, st
 
 
 def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    for step in pipeline.steps:
+        if len(task_id(step.id)) > LONGEST:
+            message = f"step `{step.id}` would have a longer id on Airflow than it allows: {LONGEST} characters"
+            yield Diagnostic(
+                "name-too-long", f"{message} (source: {ID_SOURCE})", "shorten its name, or its pipeline's", step.place
+            )
     for name in (task_id, variable):
         counts = Counter(name(step.id) for step in pipeline.steps)
         for step in pipeline.steps:
