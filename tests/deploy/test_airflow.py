@@ -191,6 +191,7 @@ def test_destroy_leaves_nothing_in_airflow_either_and_finishes_when_it_is_cut_of
             found.deployment("prod").destroy(lambda _: None)
         airflow.trouble.clear()
     assert DAG in airflow.dags
+    airflow.late = 3  # it takes a while until the dag-processor notices
     assert not found.deployment("prod").destroy(lambda _: None).left
     assert [*airflow.dags] == ["mine"]
 

@@ -56,6 +56,7 @@ class Airflow:
         self.providers: list[str] = ["apache-airflow-providers-standard"]
         self.logs: dict[str, list[Any]] = {}
         self.looks = True
+        self.late = 0
         self.trouble: list[tuple[str, str | int | bytes]] = []
         self.asked: list[str] = []
         self.url = ""
@@ -64,7 +65,9 @@ class Airflow:
         """Read the DAG folder, as the dag-processor does."""
         found = {path.stem: path for path in self.folder.rglob("*.py")}
         for name, dag in self.dags.items():
-            dag.stale = name not in found
+            gone = name not in found
+            dag.stale = gone and self.late <= 0
+            self.late -= gone
         for name, path in found.items():
             text = path.read_text()
             tags = json.loads(re.findall(r"^ +tags=(\[.*\]),$", text, re.MULTILINE)[0])
@@ -123,11 +126,11 @@ class Airflow:
         match (method, *inside):
             case ("GET",):
                 return _dag(name, dag)
-            case ("DELETE",):
-                if any(task["state"] == "running" for run in dag.states.values() for task in run.values()):
-                    raise Refused(409, f"Task instances of dag with id: '{name}' are still running")
-                del self.dags[name]
+            case ("PATCH",):
+                dag.paused = body["is_paused"]
                 return {}
+            case ("DELETE",):
+                return self._delete(name, dag)
             case ("GET", "dagRuns"):
                 return {"dag_runs": [*reversed(dag.runs.values())], "total_entries": len(dag.runs)}
             case ("POST", "dagRuns"):
@@ -141,6 +144,15 @@ class Airflow:
                 return self._run(method, dag, run, more, body)
             case _:
                 raise Refused(404, "Not Found")
+
+    def _delete(self, name: str, dag: Dag) -> Any:
+        if any(task["state"] == "running" for run in dag.states.values() for task in run.values()):
+            raise Refused(409, f"Task instances of dag with id: '{name}' are still running")
+        if dag.stale:
+            del self.dags[name]
+        else:  # it is read once more, by a dag-processor that has not noticed
+            dag.runs, dag.states = {}, {}
+        return {}
 
     def _start(self, dag: Dag, body: Any) -> Any:
         run = body["dag_run_id"]

@@ -136,8 +136,11 @@ class AirflowFolder:
     def delete(self, live: Live) -> None:
         """Delete a file. Of a DAG, Airflow hides what is left when it looks again, or forgets it when all is to go."""
         kind, _, name = live.address.partition("/")
+        registry = self._registry() if kind == "dag" and self._all else None
+        if registry:
+            registry.pause(name)
         self._files(kind).delete(live.name)
-        if kind == "dag" and self._all and (registry := self._registry()):
+        if registry:
             registry.forget(name)
 
     def _files(self, kind: str) -> Files:
