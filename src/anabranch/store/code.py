@@ -187,7 +187,8 @@ def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntr
             if entry.is_dir(follow_symlinks=False):
                 stack.append((f"{prefix}{entry.name}/", entry.path))
             elif entry.is_file():
-                yield prefix + entry.name, entry
+                # File names are UTF-8 whatever the locale is: else the same code would have another name elsewhere.
+                yield os.fsencode(prefix + entry.name).decode(errors="surrogateescape"), entry
 
 
 class CodeTree:
