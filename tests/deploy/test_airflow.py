@@ -117,6 +117,9 @@ def test_preflight_tells_an_import_error_and_an_airflow_that_cannot_be_asked(air
     assert looked(found)["not-airflow"].startswith("error: ")
     airflow.trouble += [("version", 503)] * 5
     assert looked(found)["not-looked-at"].startswith("warning: ")
+    told = looked(project(airflow, more=", token: secret://env/NOT_HERE"))
+    assert told["not-looked-at"].startswith("warning: ")
+    assert "secret://env/NOT_HERE" in told["not-looked-at"]
 
 
 # --- Starting ---
@@ -258,7 +261,8 @@ def test_a_run_of_a_branch_outlives_the_process_that_followed_it(airflow: Airflo
     assert not [name for name in airflow.dags if name.startswith(f"{DAG}.")]
 
 
-def test_a_forced_drop_stops_the_run_first(airflow: Airflow) -> None:
+def test_a_forced_drop_stops_the_run_first(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anabranch.app.elsewhere.DYING", 0.5)
     found = branched(airflow)
     follower = subprocess.Popen([sys.executable, "-c", FOLLOWER, str(found.root)])
     while_it_goes_on(airflow, lambda _dag, _run: os.kill(follower.pid, signal.SIGKILL))

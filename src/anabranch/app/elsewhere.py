@@ -44,6 +44,10 @@ RECENT = 25
 """Runs of a pipeline that are asked for, to learn what main has done."""
 
 
+DYING = 10.0
+"""Seconds that a worker may go on after its run was stopped: a task of Airflow asks every five whether it was."""
+
+
 class Elsewhere(Project):
     """A project in an environment. Its history there is kept beside the project's own, as the platform tells it."""
 
@@ -265,7 +269,10 @@ class Elsewhere(Project):
 
     def _stop(self, branch: Branch, *, force: bool) -> None:
         """Make sure that no run of a branch goes on: it would write where nothing should be left."""
+        stopped = 0.0
         for known in self.runs.newest(branch.pipeline, branch.name, RECENT):
+            if known.state is RunState.CANCELLED:
+                stopped = max(stopped, known.ended_at or 0.0)
             if known.state not in {RunState.RUNNING, RunState.DEAD}:
                 continue
             try:
@@ -280,6 +287,8 @@ class Elsewhere(Project):
                 raise ConflictError(message, code="branch-busy", hint="wait for it, or stop it and drop all: --force")
             with suppress(ConflictError):  # it has ended meanwhile
                 runs.cancel(known.id)
+                stopped = time.time()
+        time.sleep(max(0.0, stopped + DYING - time.time()))
 
 
 def _key(event: Event) -> tuple[object, ...]:

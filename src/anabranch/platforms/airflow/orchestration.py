@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from anabranch.model.errors import NotFoundError, UsageError
+from anabranch.model.errors import AnabranchError, Diagnostic, NotFoundError, Severity, UsageError
 from anabranch.model.pipeline import Needs
 from anabranch.platforms.airflow import cells
 from anabranch.platforms.airflow.api import AirflowApi
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.environment import Airflow, Environment
-    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.report import Reports
     from anabranch.model.resource import Owner, Resource
@@ -81,14 +80,15 @@ class AirflowOrchestration:
         ]
 
     def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
-        """Return what is not there of what pipelines need and nobody deploys; Airflow is asked where it has an address.
-
-        Raises:
-            StepError: `missing-secret`, `not-installed`.
-        """
+        """Return what is not there of what pipelines need; Airflow is asked where it has an address."""
         found = [*folders(self._environment, self._airflow)]
         if self._airflow.url or self._airflow.mwaa:
-            looked = Preflight(self.api, self._owner, self._environment, self._airflow)
+            try:
+                looked = Preflight(self.api, self._owner, self._environment, self._airflow)
+            except AnabranchError as error:  # no secret here: where it is applied there may be one
+                message = f"Airflow of `{self._environment.name}` was not looked at: {error.message}"
+                place = self._environment.place
+                return [*found, Diagnostic("not-looked-at", message, error.hint, place, Severity.WARNING)]
             found += looked.findings(pipelines)
         return found
 
