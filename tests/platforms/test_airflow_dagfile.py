@@ -122,6 +122,15 @@ def test_an_id_or_a_tag_beyond_airflows_limit_is_refused_with_its_source() -> No
     assert not [*long_tags(replace(environment, tags=(("team", "data"),)))]
 
 
+def test_a_pipeline_that_takes_too_long_to_import_is_told_with_the_limits_source() -> None:
+    steps = tuple(step(f"s{i}") for i in range(15_001))
+    (found,) = refusals(Pipeline("daily", steps))
+    assert (found.code, found.severity) == ("too-many-steps", "warning")
+    assert "30 s" in found.message
+    assert "https://" in found.message
+    assert not refusals(Pipeline("daily", steps[:15_000]))
+
+
 def test_times_are_told_to_the_second_however_long() -> None:
     retry = Retry(attempts=2, delay=1_234_567.0, backoff=2.0, max_delay=7_654_321.5)
     text = text_of(step("one", retry=retry))

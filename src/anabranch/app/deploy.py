@@ -97,7 +97,7 @@ class Deployment:
             InvalidProject: with what of it the environment cannot do.
         """
         carved = replace(carved, datasets=tuple(map(as_workers_see, carved.datasets)))
-        if problems := self.orchestration.refusals(carved):
+        if problems := [each for each in self.orchestration.refusals(carved) if each.severity == "error"]:
             raise InvalidProject(problems)
         own = [step for step in carved.steps if step.id not in reused]
         told = {carved.name: (carved, definition(carved, code))}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.call import ContainerCall, NativeCall, kind
 from anabranch.model.dataset import Ingestion
-from anabranch.model.errors import Diagnostic
+from anabranch.model.errors import Diagnostic, Severity
 from anabranch.model.pipeline import ObjectCreated, Rows, Schedule
 from anabranch.platforms.airflow import native, pod
 from anabranch.platforms.airflow.names import LONGEST, LONGEST_TAG, task_id, variable
@@ -40,13 +40,19 @@ ID_SOURCE = "https://airflow.apache.org/docs/apache-airflow/stable/core-concepts
 TAG_SOURCE = "https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/models/dag.py"
 """Where limits are told."""
 
+IMPORT_SECONDS = 30
+"""Seconds in which Airflow must have imported a DAG file, by default."""
+IMPORT_SECONDS_OF_A_STEP = 0.002
+"""Seconds that one of our tasks takes of that: 3,000 took 5.7 on a busy machine of two cores."""
+IMPORT_SOURCE = "https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html#dagbag-import-timeout"
+
 WORKER = "worker"
 """The engine of all of them."""
 
 
 def refusals(pipeline: Pipeline) -> list[Diagnostic]:
     """Return what of a pipeline Airflow cannot do."""
-    return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline)]
+    return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
 
 
 def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[Diagnostic]:
@@ -117,6 +123,17 @@ def _beyond(step: Step, pipeline: Pipeline, what: str) -> Iterator[tuple[str, st
             yield f"reads the new rows of `{port.dataset}`, and {what} can be handed only all", hint
         if spec.bound is not None and spec.bound.sample is not None:
             yield f"reads a sample of `{port.dataset}`, and {what} can be handed only all", "a branch without --sample"
+
+
+def _size(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """Yield that a DAG file may be too long to be imported; how long Airflow waits is its own setting."""
+    if len(pipeline.steps) * IMPORT_SECONDS_OF_A_STEP > IMPORT_SECONDS:
+        message = (
+            f"pipeline `{pipeline.name}` has {len(pipeline.steps):,} steps, which Airflow may not import within the "
+            f"{IMPORT_SECONDS} s that it waits by default (source: {IMPORT_SOURCE})"
+        )
+        hint = "make several pipelines of it, or raise core.dagbag_import_timeout there"
+        yield Diagnostic("too-many-steps", message, hint, pipeline.place, Severity.WARNING)
 
 
 def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:

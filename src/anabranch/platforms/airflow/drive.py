@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.platforms.airflow import logs
 from anabranch.platforms.airflow.api import part
@@ -149,9 +150,16 @@ class AirflowRuns:
     def _why(self, run: str, step: StepId, attempt: int) -> str:
         """Return what Airflow's log says of an attempt that could not say itself why it failed."""
         try:
-            return logs.why(self._log(run, step, attempt))
+            why = logs.why(self._log(run, step, attempt))
         except NotFoundError:
             return ""
+        match self._pipeline.step_by_id[step].call:
+            case NativeCall(platform, job) if why:
+                return f"the job {job} failed on {platform}: {why}"
+            case ContainerCall(image) if why:
+                return f"the container {image} failed: {why}"
+            case _:
+                return why
 
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""
