@@ -153,6 +153,8 @@ def test_a_branch_runs_beside_main_and_leaves_nothing(both: Both) -> None:
         assert {step.step: step.attempts for step in done.run.steps} == {"right": 1, "join": 1}
         in_order(both.project, done.run, told, given={"start", "left"})
         both.only_one_job_is_new(jobs)
+        with pytest.raises(AnabranchError, match="in use: more"):
+            both.project.deployment("real").destroy(lambda _: None)
         report = there.branches.deltas("more")
         found = {delta.dataset: (delta.changed, delta.added, delta.removed) for delta in report.datasets}
         assert found == {"rights": (0, 6, 6), "joined": (3, 0, 0)}

@@ -11,7 +11,7 @@ from anabranch.platforms.aws.account import AwsAccount
 from anabranch.platforms.aws.client import AwsClient
 from anabranch.platforms.aws.deploy import Deploying, artifact_folder, machine_name
 from anabranch.platforms.aws.drive import AwsRuns
-from anabranch.platforms.aws.names import Arns
+from anabranch.platforms.aws.names import Arns, path_of
 from anabranch.platforms.aws.policies import for_branch
 from anabranch.platforms.aws.preflight import Preflight
 from anabranch.ports import Built
@@ -87,9 +87,11 @@ class AwsOrchestration:
         """Return a file that was delivered."""
         return self.platform.artifacts.read(self.client, f"{artifact_folder(self._owner)}/{name}")
 
-    def dependants(self) -> tuple[str, ...]:
-        """Return the namespaces that call main's jobs: a job that is deleted is missed by name, and not told here."""
-        return ()
+    def dependants(self) -> list[str]:
+        """Return the namespaces that are deployed beside this one, which call its jobs: their roles tell."""
+        beside = path_of(self._owner).rsplit("/", 2)[0] + "/"
+        paths = {each["Path"] for each in self.client.pages("iam", "list_roles", "Roles", PathPrefix=beside)}
+        return sorted(path.removeprefix(beside).strip("/") for path in paths - {path_of(self._owner)})
 
     def policy(self, root: str) -> str:
         """Return the session policy of a branch's calls."""
