@@ -13,7 +13,7 @@ from anabranch.data.access import access_of
 from anabranch.data.objects import mirror
 from anabranch.data.objects.files import ObjectFiles
 from anabranch.deploy.apply import apply
-from anabranch.deploy.payload import definition, payload
+from anabranch.deploy.payload import code_in, definition, payload
 from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
@@ -32,6 +32,7 @@ from anabranch.model.run import RunState, fold
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
 from anabranch.ports import Built
 from anabranch.run.packages import packages
+from anabranch.store.code import LIBRARIES
 from anabranch.store.files import LocalFiles
 from anabranch.worker import cache_folder
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from anabranch.app.project import Project
+    from anabranch.deploy.payload import Defined
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, Step, StepId
@@ -100,8 +102,18 @@ class Deployment:
         if problems := [each for each in self.orchestration.refusals(carved) if each.severity == "error"]:
             raise InvalidProject(problems)
         own = [step for step in carved.steps if step.id not in reused]
-        told = {carved.name: (carved, definition(carved, code))}
-        return [*self.orchestration.resources(told, self._built(code, own), root, reused)]
+        built = self._built(code, own)
+        told = {carved.name: (carved, self._definition(carved, code, built))}
+        return [*self.orchestration.resources(told, built, root, reused)]
+
+    def _definition(self, pipeline: Pipeline, code: str, built: Built) -> bytes:
+        libraries = (self._code.tree(code).read(LIBRARIES) or b"").decode()
+        return definition(pipeline, code, libraries, built.payload)
+
+    def learn_code(self, told: Defined) -> None:
+        """Keep the code of a deployment that was made elsewhere: its payload holds it."""
+        if not self._code.has(told.code) and (payload := self.orchestration.artifact(told.payload)):
+            self._code.adopt(told.code, code_in(payload), told.libraries)
 
     def _built(self, code: str, steps: Sequence[Step]) -> Built:
         """Return the project's code as one file, and what steps need besides."""
@@ -128,8 +140,8 @@ class Deployment:
         locked = [self._project.locked(each) for each in list(self._project.pipelines.values())]
         bound = [with_variables(each, self.environment) for each in locked]
         snapshot = self._code.snapshot()  # the locks are part of it
-        told = {each.name: (each, definition(each, snapshot)) for each in bound}
         built = self._built(snapshot, [step for each in bound for step in each.steps])
+        told = {each.name: (each, self._definition(each, snapshot, built)) for each in bound}
         return [*self.orchestration.resources(told, built, self.environment.storage, {})]
 
     def plan(

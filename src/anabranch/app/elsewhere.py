@@ -17,7 +17,7 @@ from anabranch.app.remote import HELD_EVERY, POLL, RemoteRuns, need_going_on
 from anabranch.branch.names import slug
 from anabranch.data import reports
 from anabranch.data.objects import mirror
-from anabranch.deploy.payload import pipeline_of
+from anabranch.deploy.payload import defined
 from anabranch.model import codec
 from anabranch.model.branch import MAIN, Role
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError
@@ -126,8 +126,9 @@ class Elsewhere(Project):
         body = self._deployment.orchestration.artifact(names[-1]) if names else None
         if body is None or not isinstance(first, RunStarted):
             return  # whoever deployed it has left nothing of it
-        definition, code = pipeline_of(body)
-        store.begin(run, definition, replace(first, code=code))
+        definition = defined(body)
+        self._deployment.learn_code(definition)
+        store.begin(run, definition.pipeline, replace(first, code=definition.code))
         store.append(run, [each.event for each in told[1:]])
 
     @property

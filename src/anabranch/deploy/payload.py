@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model import codec
 from anabranch.model.dataset import DatasetSpec
 from anabranch.model.pipeline import Param, Pipeline, Step
+from anabranch.model.resource import PAYLOAD, artifact_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
+_CODE = "project/"
+"""Where the project's files lie in a payload."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can tell: when a payload was built says nothing about what is in it."""
 
@@ -67,7 +71,7 @@ def payload(code: Iterable[tuple[str, bytes, bool]], boot: Mapping[str, bytes]) 
     entries = {"__main__.py": (MAIN.encode(), False)}
     entries |= {name: (content, False) for name, content in boot.items()}
     entries |= {f"runtime/{name}": (content, False) for name, content in _runtime()}
-    entries |= {f"project/{name}": (content, executable) for name, content, executable in code}
+    entries |= {f"{_CODE}{name}": (content, executable) for name, content, executable in code}
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as file:
         for name, (content, executable) in sorted(entries.items()):
@@ -79,17 +83,21 @@ def payload(code: Iterable[tuple[str, bytes, bool]], boot: Mapping[str, bytes]) 
     return made.getvalue()
 
 
-def definition(pipeline: Pipeline, code: str) -> bytes:
+def definition(pipeline: Pipeline, code: str, libraries: str, payload: bytes) -> bytes:
     """Return a pipeline so that one step of it can be read without the others.
 
     Args:
         pipeline: bound to its environment.
         code: the digest of the snapshot that it was deployed with.
+        libraries: what the snapshot says of what was installed.
+        payload: holds the files of the snapshot.
     """
     told: dict[str, Any] = {
         "anabranch": codec.VERSION,
         "pipeline": pipeline.name,
         "code": code,
+        "libraries": libraries,
+        "payload": artifact_name(*PAYLOAD, payload),
         "params": codec.encode(pipeline.params, places=False),
         "datasets": {spec.name: codec.encode(spec, places=False) for spec in pipeline.datasets},
         "steps": {step.id: codec.encode(step, places=False) for step in pipeline.steps},
@@ -97,13 +105,36 @@ def definition(pipeline: Pipeline, code: str) -> bytes:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def pipeline_of(definition: bytes) -> tuple[Pipeline, str]:
-    """Return the pipeline that a definition tells, and the digest of its code."""
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """What a definition tells: a pipeline, the digest of its code, and where that code is to be found.
+
+    `payload` is the artifact that holds the code; `libraries` is what was installed beside it.
+    """
+
+    pipeline: Pipeline
+    code: str
+    payload: str
+    libraries: str
+
+
+def code_in(payload: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """Yield the project's files in a payload: name, content, and whether it may be executed."""
+    with zipfile.ZipFile(io.BytesIO(payload)) as file:
+        for entry in file.infolist():
+            if entry.filename.startswith(_CODE):
+                executable = bool(entry.external_attr >> 16 & 0o111)
+                yield entry.filename.removeprefix(_CODE), file.read(entry), executable
+
+
+def defined(definition: bytes) -> Defined:
+    """Return what a definition tells."""
     told: dict[str, Any] = json.loads(definition)
     steps = tuple(codec.decode(Step, each) for each in told["steps"].values())
     datasets = tuple(codec.decode(DatasetSpec, each) for each in told["datasets"].values())
     params = tuple(codec.decode(Param, each) for each in told["params"])
-    return Pipeline(told["pipeline"], steps, datasets, params), told["code"]
+    pipeline = Pipeline(told["pipeline"], steps, datasets, params)
+    return Defined(pipeline, told["code"], told.get("payload", ""), told.get("libraries", ""))
 
 
 def _runtime() -> Iterator[tuple[str, bytes]]:

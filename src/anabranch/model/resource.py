@@ -78,3 +78,17 @@ def digest_of(content: bytes) -> str:
     'sha256:e3b0c44'
     """
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+PAYLOAD = ("payload", ".pyz")
+"""How the name of a payload begins and ends."""
+_SHORT = 12
+
+
+def artifact_name(name: str, suffix: str, content: bytes) -> str:
+    """Return what an artifact is called, wherever it is delivered: what it is, and what is in it.
+
+    >>> artifact_name(*PAYLOAD, b"")
+    'payload-e3b0c44298fc.pyz'
+    """
+    return f"{name}-{digest_of(content).removeprefix('sha256:')[:_SHORT]}{suffix}"

@@ -18,7 +18,7 @@ from anabranch.model.errors import NotFoundError
 from anabranch.store.told import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LARGEST = 5_000_000
 """Bytes above which a file of the project is taken for data, not code."""
@@ -64,12 +64,32 @@ class CodeStore:
             seen[name] = [stamp, blob]
             tree[name] = [blob, 0o111 if stat.st_mode & stat_bits.S_IXUSR else 0]  # for others the umask decides
         tree[LIBRARIES] = [self._keep(installed().encode()), 0]
-        body = json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
-        digest = hashlib.sha256(body).hexdigest()
+        digest, body = _digested(tree)
         self._write(self._tree_file(digest), body)
         if seen != known:
             self._write(self._folder / "index.json", json.dumps(seen).encode())
         return digest
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a snapshot is kept here."""
+        return self._tree_file(digest).exists()
+
+    def adopt(self, digest: str, files: Iterable[tuple[str, bytes, bool]], libraries: str) -> bool:
+        """Keep a snapshot that was made elsewhere, if it is the one of that digest; tell whether it is.
+
+        Args:
+            digest: of its tree.
+            files: name, content, and whether it may be executed.
+            libraries: what was installed beside it.
+        """
+        tree: dict[str, list[object]] = {
+            name: [self._keep(content), 0o111 if executable else 0] for name, content, executable in files
+        }
+        tree[LIBRARIES] = [self._keep(libraries.encode()), 0]
+        found, body = _digested(tree)
+        if found == digest:
+            self._write(self._tree_file(digest), body)
+        return found == digest
 
     def materialise(self, digest: str) -> Path:
         """Return a folder that holds the code of a snapshot.
@@ -170,6 +190,12 @@ class CodeStore:
             with os.fdopen(fd, "wb") as file:
                 file.write(body)
             Path(made).replace(path)
+
+
+def _digested(tree: dict[str, list[object]]) -> tuple[str, bytes]:
+    """Return the digest of a tree, and the tree as it is kept."""
+    body = json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(body).hexdigest(), body
 
 
 def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from anabranch.model.resource import Address, Live, Resource, digest_of
+from anabranch.model.resource import PAYLOAD, Address, Live, Resource, artifact_name, digest_of
 from anabranch.platforms.airflow.dagfile import Files as Delivered
 from anabranch.platforms.airflow.dagfile import dag_file, owner_of
 from anabranch.platforms.airflow.names import dag_id, file_of
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from anabranch.model.resource import Owner
     from anabranch.platforms.airflow.registry import AirflowRegistry
     from anabranch.ports import Files
-
-_SHORT = 12
 
 
 def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it is
@@ -43,7 +41,7 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
         root: of the namespace's datasets; where it is not main's, Python steps must not write to main's.
     """
     folder = artifact_folder(owner)
-    found = [_artifact(folder, "payload", ".pyz", payload, "the project's code")] if payload else []
+    found = [_artifact(folder, *PAYLOAD, payload, "the project's code")] if payload else []
     own = f"{environment.artifacts}/{found[0].name}" if found else ""
     needed = tuple(each.address for each in found)
     protected = "" if root == environment.storage else environment.storage
@@ -75,9 +73,8 @@ def artifact_folder(owner: Owner) -> str:
 
 
 def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) -> Resource:
-    digest = digest_of(content).removeprefix("sha256:")[:_SHORT]
-    file = f"{folder}/{name}-{digest}{suffix}"
-    return Resource(Address(f"artifact/{name}-{digest}{suffix}"), file, content, shared=True, note=note)
+    file = artifact_name(name, suffix, content)
+    return Resource(Address(f"artifact/{file}"), f"{folder}/{file}", content, shared=True, note=note)
 
 
 class AirflowFolder:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from anabranch.model.access import done
 from anabranch.model.call import NativeCall
 from anabranch.model.pipeline import Schedule
-from anabranch.model.resource import Address, Resource, digest_of
+from anabranch.model.resource import PAYLOAD, Address, Resource, artifact_name
 from anabranch.platforms.aws import policies
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
 from anabranch.platforms.aws.glue import spark_arguments
 from anabranch.platforms.aws.invoke import Invocation, Native, invocation
 from anabranch.platforms.aws.kinds.form import canonical, mark_of
-from anabranch.platforms.aws.kinds.function import PAYLOAD, function_form
+from anabranch.platforms.aws.kinds.function import PAYLOAD as PAYLOAD_VARIABLE
+from anabranch.platforms.aws.kinds.function import function_form
 from anabranch.platforms.aws.kinds.job import job_form
 from anabranch.platforms.aws.kinds.logs import logs_address, logs_form
 from anabranch.platforms.aws.kinds.machine import machine_form
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.resource import Owner
     from anabranch.ports import Built
-
-_SHORT = 12
 
 
 def artifact_folder(owner: Owner) -> str:
@@ -114,7 +113,7 @@ class Deploying:
     def resources(self, pipelines: Mapping[str, tuple[Pipeline, bytes]]) -> list[Resource]:
         """Return what should be there, for pipelines with their definitions."""
         found: list[Resource] = []
-        payload = self._artifact("payload", ".zip", self.built.payload, "the project's code")
+        payload = self._artifact(*PAYLOAD, self.built.payload, "the project's code")
         packages = {
             wanted: self._artifact("packages", ".zip", content, "what steps need")
             for wanted, content in sorted(self.built.packages.items())
@@ -149,7 +148,7 @@ class Deploying:
         name = function_name(self.owner, pipeline.name, step.id)
         role, itself = self._role(step, pipeline, "lambda.amazonaws.com", logs)
         payload, packages = (f"{self.environment.artifacts}/{each.name}" for each in code)
-        variables = {PAYLOAD: payload, "ANABRANCH_PACKAGES": packages, "ANABRANCH_ROLE": itself}
+        variables = {PAYLOAD_VARIABLE: payload, "ANABRANCH_PACKAGES": packages, "ANABRANCH_ROLE": itself}
         timeout = min(FUNCTION_SECONDS, seconds_of(step, LAMBDA) + SLACK)
         sizes = (memory_of(step, self.aws.memory), self.aws.scratch, timeout)
         form = function_form(
@@ -307,7 +306,6 @@ class Deploying:
         return Resource(Address(f"{kind}/{name}"), name, canonical(form), depends, note=note)
 
     def _artifact(self, name: str, suffix: str, content: bytes, note: str) -> Resource:
-        digest = digest_of(content).removeprefix("sha256:")[:_SHORT]
-        file = f"{name}-{digest}{suffix}"
+        file = artifact_name(name, suffix, content)
         where = f"{artifact_folder(self.owner)}/{file}"
         return Resource(Address(f"artifact/{file}"), where, content, shared=True, note=note)
