@@ -239,7 +239,7 @@ class Deploying:
         machines = Compiler(pipeline, target, arn, mark_of(self.owner)).compile(weave(pipeline.upstream))
         role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
         inside = [arn(each.part) for each in machines[1:]]
-        policy = policies.for_machine([*calls.values()], inside, self.arns, self.root)
+        policy = policies.for_machine([*calls.values()], arn(0), inside, self.arns, self.root)
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
         role = self._resource("role", role_name, form, note=f"what the state machine of {pipeline.name} may do")

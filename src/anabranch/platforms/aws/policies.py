@@ -129,11 +129,12 @@ def for_job_in_branch(root: str, arns: Arns) -> str:
     return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
 
 
-def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns, root: str) -> Document:
-    """Return what a state machine may do: call what runs its steps, and start its inner machines.
+def for_machine(calls: Sequence[Invocation], itself: str, machines: Sequence[str], arns: Arns, root: str) -> Document:
+    """Return what a state machine may do: call what runs its steps, see its own executions, start its inner machines.
 
     Args:
         calls: what runs its steps.
+        itself: the one that is started, in full.
         machines: the inner ones, in full.
         arns: of the account.
         root: of the namespace's datasets, where jobs say that they ended well.
@@ -142,6 +143,7 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
     """
     functions, jobs = functions_in(calls), jobs_in(calls)
     statements = [_allow(["lambda:InvokeFunction"], functions)] if functions else []
+    statements.append(_allow(["states:ListExecutions"], [itself]))
     if jobs:
         bucket, prefix = _split(root)
         said = f"{prefix}/{DONE}/*" if prefix else f"{DONE}/*"
