@@ -13,6 +13,8 @@ from tests.engines.account import REGION, client, listing
 from anabranch.app import Project
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject, StepError
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
+from anabranch.platforms.aws.kinds.tags import Tags
+from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.orchestration import AwsOrchestration
 from tools import aws
 
@@ -42,7 +44,7 @@ environments:
     engines: {engines}
     storage: s3://lake/{project}
     artifacts: s3://artifacts/some
-    tags: {{team: data}}
+    tags: {tags}
 """
 PIPELINE = """
 pipeline: {name}
@@ -77,19 +79,21 @@ steps:
 """
 
 
-def deployed(
+def deployed(  # noqa: PLR0917 - what tests vary
     folder: Path,
     name: str = "shop",
     step: str = "copy",
     memory: int = 1769,
     pipeline: str = PIPELINE,
     engines: str = "{}",
+    tags: str = "{team: data}",
 ) -> Deployment:
     root = folder / name
     root.mkdir(exist_ok=True)
     for old in root.glob("p_*.yaml"):
         old.unlink()
-    (root / "anabranch.yaml").write_text(SPEC.format(project=name, account=aws.ACCOUNT, memory=memory, engines=engines))
+    told = SPEC.format(project=name, account=aws.ACCOUNT, memory=memory, engines=engines, tags=tags)
+    (root / "anabranch.yaml").write_text(told)
     (root / "p_one.yaml").write_text(pipeline.format(name="one", step=step))
     return Project.load(root).deployment("prod")
 
@@ -102,6 +106,17 @@ def session(deployment: Deployment) -> Any:
     orchestration = deployment.orchestration
     assert isinstance(orchestration, AwsOrchestration)
     return orchestration.client.session
+
+
+class Calls:
+    """The calls that a deployment makes from now on."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.made: list[str] = []
+        session(deployment).events.register("before-send", self)
+
+    def __call__(self, *, event_name: str, **_: Any) -> None:
+        self.made.append(event_name.rpartition(".")[2])
 
 
 class CutError(Exception):
@@ -302,27 +317,74 @@ def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path
     assert listing("some") == {}
 
 
-def pairs(told: list[dict[str, str]]) -> dict[str, str]:
-    return dict(tuple(each.values()) for each in told)  # type: ignore[misc]
+KINDS = {"function", "job", "logs", "machine", "role", "rule"}
+OURS = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
+OTHERS = "are others than the project wants"
+BOTH = {"pipeline": TWO, "engines": "{shell: glue}"}
 
 
-def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path) -> None:
-    deployment = deployed(tmp_path)
+def tagged(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """The tags of all that is there and takes some, as each service itself tells them."""
+    tags = Tags(client(), Arns(aws.ACCOUNT, REGION))
+    there = deployment.platform.live([])
+    return {
+        address: tags.of(kind, live.name)
+        for address, live in there.items()
+        if (kind := address.partition("/")[0]) in KINDS
+    }
+
+
+@pytest.mark.parametrize("form", [{}, BOTH])
+def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path, form: dict[str, str]) -> None:
+    deployment = deployed(tmp_path, **form)
     silently(deployment)
-    aws = client()
-    functions = [each["FunctionArn"] for each in aws.pages("lambda", "list_functions", "Functions")]
-    roles = [each["RoleName"] for each in aws.pages("iam", "list_roles", "Roles")]
-    machines = [each["stateMachineArn"] for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines")]
-    groups = [each["logGroupName"] for each in aws.pages("logs", "describe_log_groups", "logGroups")]
-    found: list[dict[str, str]] = [aws.ask("lambda", "list_tags", Resource=each)["Tags"] for each in functions]
-    found += [pairs(aws.ask("iam", "list_role_tags", RoleName=each)["Tags"]) for each in roles]
-    found += [pairs(aws.ask("stepfunctions", "list_tags_for_resource", resourceArn=each)["tags"]) for each in machines]
-    found += [aws.ask("logs", "list_tags_log_group", logGroupName=each)["tags"] for each in groups]
-    assert len(found) >= 7
-    ours = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
-    assert found == [{"team": "data", **ours}] * len(found)
+    found = tagged(deployment)
+    assert {each.partition("/")[0] for each in found} | {"function", "job", "rule"} == KINDS
+    assert list(found.values()) == [{"team": "data", "anabranch:tags": "team", **OURS}] * len(found)
     silently(deployment, destroy=True)
     assert listing("some/shop") == {}
+
+
+@pytest.mark.parametrize("form", [{}, BOTH])
+def test_tags_that_change_reach_what_is_there_and_what_others_tagged_stays(
+    tmp_path: Path, form: dict[str, str]
+) -> None:
+    deployment = deployed(tmp_path, **form)
+    silently(deployment)
+    tags = Tags(client(), Arns(aws.ACCOUNT, REGION))
+    live = deployment.platform.live([])
+    for address, there in tagged(deployment).items():
+        tags.put(address.partition("/")[0], live[address].name, {**there, "theirs": "kept", "a b+c": "1"})
+    assert deployment.plan().changes == ()
+    (tmp_path / "shop" / ".anabranch" / "state.db").unlink()  # which tags were ours is told by the platform
+    changed = deployed(tmp_path, tags='{"cost centre": 7, squad: "a+b"}', **form)
+    made = [each for each in changed.plan().acts if isinstance(each, Update)]
+    assert {each.address: each.why for each in made} == {
+        address: f"{'its tags' if address.startswith(('logs', 'role', 'rule')) else 'it and its tags'} {OTHERS}"
+        for address in live
+        if not address.startswith(("artifact", "schedule"))
+    }
+    silently(changed)
+    wanted = {"cost centre": "7", "squad": "a+b", "anabranch:tags": "cost+scentre squad", **OURS}
+    assert list(tagged(changed).values()) == [{"theirs": "kept", "a b+c": "1", **wanted}] * len(made)
+    assert changed.plan().changes == ()
+    for address in (each.address for each in made):  # as a person would, in the console
+        kind = address.partition("/")[0]
+        tags.put(kind, live[address].name, {**tags.of(kind, live[address].name), "squad": "mine"})
+    drifted = changed.plan().changes
+    assert {each.address for each in drifted} == {each.address for each in made}
+    assert {each.why for each in drifted} == {"its tags were changed by hand"}
+    calls = Calls(changed)
+    silently(changed)
+    assert {call for call in calls.made if call.startswith(CHANGING)} <= {"TagResource", "TagRole"}
+    assert list(tagged(changed).values()) == [{"theirs": "kept", "a b+c": "1", **wanted}] * len(made)
+    without = deployed(tmp_path, tags="{}", **form)
+    assert {"its tags changed", "it and its tags changed"} <= {each.why for each in without.plan().changes}
+    silently(without)
+    assert list(tagged(without).values()) == [{"theirs": "kept", "a b+c": "1", **OURS}] * len(made)
+    assert without.plan().changes == ()
+    silently(without, destroy=True)
+    assert listing("some") == {}
 
 
 def test_a_pipeline_that_is_gone_goes_with_all_that_was_its_own(tmp_path: Path) -> None:

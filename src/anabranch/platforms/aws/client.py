@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from anabranch.model.environment import Aws
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE = 8
+"""Objects that are looked into at the same time, where no listing tells all of them."""
 _SETTINGS: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 60,
@@ -44,11 +51,11 @@ _BUSY = {"ResourceConflictException", "ConflictException", "ConcurrentModificati
 class AwsClient:
     """One account in one region, with the credentials that AWS's own tools would find."""
 
-    def __init__(self, aws: Aws, tags: Iterable[tuple[str, str]] = ()) -> None:
-        """Name it, and the tags that people want on what is made there; nothing is asked yet."""
+    def __init__(self, aws: Aws) -> None:
+        """Name it; nothing is asked yet."""
         self._aws = aws
-        self.tags = dict(tags)
         self._clients: dict[str, Any] = {}
+        self._making = Lock()
 
     @cached_property
     def session(self) -> Any:
@@ -82,6 +89,23 @@ class AwsClient:
             for page in self._client(service).get_paginator(operation).paginate(**arguments):
                 yield from page.get(key, ())
 
+    def beside(self, ask: Callable[[T], R], those: Iterable[T]) -> list[R | None]:
+        """Ask for each of several, some at a time; None where there is nothing, any more.
+
+        Args:
+            ask: makes a call of this client.
+            those: what it is made for.
+        """
+
+        def one(that: T) -> R | None:
+            try:
+                return ask(that)
+            except NotFoundError:  # it may go between a listing and this
+                return None
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(one, those))
+
     def need_account(self) -> None:
         """Make sure that the credentials are of the account that is meant.
 
@@ -94,11 +118,12 @@ class AwsClient:
             raise ConflictError(message, code="wrong-account", hint="take the other credentials: AWS_PROFILE")
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            from botocore.config import Config
+        with self._making:  # a session makes one client at a time
+            if service not in self._clients:
+                from botocore.config import Config
 
-            self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
-        return self._clients[service]
+                self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
+            return self._clients[service]
 
 
 @contextmanager

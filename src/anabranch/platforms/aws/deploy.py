@@ -23,6 +23,8 @@ from anabranch.platforms.aws.kinds.machine import machine_form
 from anabranch.platforms.aws.kinds.role import role_form
 from anabranch.platforms.aws.kinds.rule import rule_form
 from anabranch.platforms.aws.kinds.schedule import schedule_form
+from anabranch.platforms.aws.kinds.tags import CELLS as TAGGED
+from anabranch.platforms.aws.kinds.tags import wanted_tags
 from anabranch.platforms.aws.limits import (
     FEWEST_WORKERS,
     FUNCTION_SECONDS,
@@ -110,6 +112,11 @@ class Deploying:
         """Full names in the account."""
         return Arns.of(self.aws)
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is on all that takes tags."""
+        return wanted_tags(self.owner, dict(self.environment.tags))
+
     def resources(self, pipelines: Mapping[str, tuple[Pipeline, bytes]]) -> list[Resource]:
         """Return what should be there, for pipelines with their definitions."""
         found: list[Resource] = []
@@ -127,7 +134,7 @@ class Deploying:
         for name, (pipeline, definition) in sorted(pipelines.items()):
             told = self._artifact(name, ".json", definition, f"the definition of {name}")
             group = log_group(self.owner, name)
-            form = canonical(logs_form(self.owner))
+            form = canonical({**logs_form(), "tags": self.tags})
             logs = Resource(logs_address(self.owner, group), group, form, note=f"the logs of {name}")
             found += [told, logs]
             for step in pipeline.steps:
@@ -299,7 +306,8 @@ class Deploying:
     def _resource(
         self, kind: str, name: str, form: dict[str, object], depends: tuple[Address, ...] = (), note: str = ""
     ) -> Resource:
-        return Resource(Address(f"{kind}/{name}"), name, canonical(form), depends, note=note)
+        tags = {"tags": self.tags} if kind in TAGGED else {}
+        return Resource(Address(f"{kind}/{name}"), name, canonical({**form, **tags}), depends, note=note)
 
     def _artifact(self, name: str, suffix: str, content: bytes, note: str) -> Resource:
         digest = digest_of(content).removeprefix("sha256:")[:_SHORT]

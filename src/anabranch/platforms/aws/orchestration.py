@@ -43,7 +43,7 @@ class AwsOrchestration:
         """
         self._environment, self._aws, self._owner, self._access = environment, aws, owner, access
         self._arns = Arns.of(aws)
-        self.client = AwsClient(aws, environment.tags)
+        self.client = AwsClient(aws)
         self.platform = AwsAccount(self.client, self._arns, environment.artifacts, owner)
         self.interpreter = aws.runtime.removeprefix("python")
 

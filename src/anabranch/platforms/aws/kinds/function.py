@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError, StepError
-from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in, tags_of
+from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
 
 HANDLER = "lambda_function.handle"
 PAYLOAD = "ANABRANCH_PAYLOAD"
@@ -63,7 +64,7 @@ def function_form(  # noqa: PLR0913 - what a function is
 class Functions:
     """The functions of an account."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there, from a listing."""
         for found in client.pages("lambda", "list_functions", "Functions"):
             whose = owner_in(found.get("Description", ""))
@@ -85,13 +86,11 @@ class Functions:
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a function, once its role can be taken, and wait until it can be called."""
         form = form_of(resource)
-        owner = owner_in(form["description"])
         settings = {**_settings(resource), "Code": _code(form), "PackageType": "Zip", "Architectures": ["x86_64"]}
-        tags = {**client.tags, **(tags_of(owner) if owner else {})}
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                client.ask("lambda", "create_function", **settings, Tags=tags)
+                client.ask("lambda", "create_function", **settings, Tags=form["tags"])
                 break
             except StepError as error:
                 # IAM tells a new role to all that ask within seconds, not at once.
