@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.access import done
 from anabranch.model.call import NativeCall
+from anabranch.model.errors import Diagnostic, InvalidProject
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Address, Resource, digest_of
-from anabranch.platforms.aws import policies
+from anabranch.platforms.aws import policies, sizes
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
 from anabranch.platforms.aws.invoke import Invocation, Native, invocation
@@ -37,18 +38,19 @@ from anabranch.platforms.aws.limits import (
     memory_of,
     seconds_of,
 )
-from anabranch.platforms.aws.machine import Compiler, Target
+from anabranch.platforms.aws.machine import DEFINITION, Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
 from anabranch.platforms.aws.native import expression
 from anabranch.platforms.aws.weave import weave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.access import Access
     from anabranch.model.environment import Aws, Environment
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.resource import Owner
+    from anabranch.platforms.aws.machine import Machine
     from anabranch.ports import Built
 
 _SHORT = 12
@@ -118,7 +120,11 @@ class Deploying:
         return wanted_tags(self.owner, dict(self.environment.tags))
 
     def resources(self, pipelines: Mapping[str, tuple[Pipeline, bytes]]) -> list[Resource]:
-        """Return what should be there, for pipelines with their definitions."""
+        """Return what should be there, for pipelines with their definitions.
+
+        Raises:
+            InvalidProject: `limit`, something is larger than AWS takes.
+        """
         found: list[Resource] = []
         payload = self._artifact("payload", ".zip", self.built.payload, "the project's code")
         packages = {
@@ -127,6 +133,11 @@ class Deploying:
         }
         script = self._artifact("glue", ".py", self.script, "how Glue enters the payload")
         digest = payload.digest
+        runs = [self.job_of(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps]
+        if any(":lambda:" in each for each in runs) and (
+            problems := [*sizes.code(self.built, self.environment, self.aws.scratch)]
+        ):
+            raise InvalidProject(problems)
         if self.built.payload:
             found += [payload, *packages.values()]
         if any(self._is_job(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps):
@@ -209,14 +220,24 @@ class Deploying:
         """Return the role that runs a step, with its full name."""
         name = function_name(self.owner, pipeline.name, step.id)
         itself = self.arns.role(self.owner, name)
-        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
-        places = policies.Places(self.environment.storage, folder, logs.name)
-        access = self.access(step, pipeline)
-        policy = policies.for_step(access, step.needs.permissions, self.arns, places, itself)
-        if service.startswith("glue"):
-            policy = policies.with_glue(policy, self.arns, self.aws.interpreter)
+        policy = self._policy(step, pipeline, logs.name, itself)
         trust = policies.assumed_by(service, self.arns, itself)
         return self._resource("role", name, role_form(self.owner, trust, policy), note=f"what {step.id} may do"), itself
+
+    def _policy(self, step: Step, pipeline: Pipeline, logs: str, itself: str) -> policies.Document:
+        """Return what the role that runs a step may do."""
+        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
+        places = policies.Places(self.environment.storage, folder, logs)
+        policy = policies.for_step(self.access(step, pipeline), step.needs.permissions, self.arns, places, itself)
+        return policies.with_glue(policy, self.arns, self.aws.interpreter) if self._is_job(step, pipeline) else policy
+
+    def too_large(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
+        """Yield the steps that touch more than a role can say."""
+        logs = log_group(self.owner, pipeline.name)
+        for step in pipeline.steps:
+            if not isinstance(step.call, NativeCall):
+                itself = self.arns.role(self.owner, function_name(self.owner, pipeline.name, step.id))
+                yield from sizes.rights(step, self._policy(step, pipeline, logs, itself))
 
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
         own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
@@ -246,6 +267,7 @@ class Deploying:
         machines = Compiler(pipeline, target, arn, mark_of(self.owner)).compile(weave(pipeline.upstream))
         role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
         inside = [arn(each.part) for each in machines[1:]]
+        self._small_enough(pipeline, machines)
         policy = policies.for_machine([*calls.values()], arn(0), inside, self.arns, self.root)
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
@@ -259,6 +281,13 @@ class Deploying:
             needed = (role.address, definition.address, *called, *inner)
             found.append(self._resource("machine", name, form, needed, note=f"starts the steps of {pipeline.name}"))
         return found
+
+    def _small_enough(self, pipeline: Pipeline, machines: Sequence[Machine]) -> None:
+        for each in machines:
+            if (size := len(each.definition.encode())) > DEFINITION:
+                message = f"a state machine of `{pipeline.name}` would be {size:,} bytes"
+                hint = f"AWS takes {DEFINITION:,}: fewer arguments of jobs, or two pipelines"
+                raise InvalidProject([Diagnostic("limit", message, hint, pipeline.place)])
 
     def job_of(self, step: Step, pipeline: Pipeline) -> str:
         """Return the full name of what runs a step of this namespace's own; empty where nothing of ours does."""

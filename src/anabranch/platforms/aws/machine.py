@@ -101,17 +101,19 @@ class Compiler:
         self.machines: list[Machine] = []
 
     def compile(self, woven: Weave) -> list[Machine]:
-        """Return the machines: first the one that is started, then those that it starts."""
-        self.machines = []
-        self._next = 1
-        self._machine(0, woven)
-        return sorted(self.machines, key=lambda machine: machine.part)
+        """Return the machines: first the one that is started, then those that it starts.
 
-    @property
-    def _largest(self) -> int:
-        """How many steps a machine may have."""
+        Where steps are told so much that a definition is larger than AWS takes, there are more machines, and smaller.
+        """
         jobs = any(not isinstance(call, Function) for call in self._target.calls.values())
-        return min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+        self._largest = min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+        while True:
+            self.machines = []
+            self._next = 1
+            self._machine(0, woven)
+            if self._largest == 1 or all(len(each.definition.encode()) <= DEFINITION for each in self.machines):
+                return sorted(self.machines, key=lambda machine: machine.part)
+            self._largest //= 2
 
     def _machine(self, part: int, woven: Weave) -> None:
         apart = split(woven, self._largest)
