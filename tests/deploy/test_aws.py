@@ -11,6 +11,8 @@ from botocore.awsrequest import AWSResponse
 from tests.engines.account import REGION, client, listing
 
 from anabranch.app import Project
+from anabranch.data.objects.store import objects
+from anabranch.model.access import done
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject, StepError
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
 from anabranch.platforms.aws.kinds.tags import Tags
@@ -123,7 +125,7 @@ class CutError(Exception):
     pass
 
 
-CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Publish", "Remove")
+CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Untag", "Publish", "Remove")
 
 
 class Cut:
@@ -300,8 +302,28 @@ def test_what_is_not_ours_is_never_changed_without_import(tmp_path: Path) -> Non
         with pytest.raises(InvalidProject, match="was not made by anabranch"):
             silently(deployed(tmp_path))
         assert listing("some") == before
+        with pytest.raises(ConflictError, match="cannot be taken over: whose a role is stays") as told:
+            silently(deployed(tmp_path), adopt=(f"role/{name}",))
+        assert told.value.message.startswith(f"role/{name}: ")
+        assert told.value.message.endswith("changes were made)")
+        assert {key: value for key, value in listing("some").items() if key in before} == before
     finally:
         hand.ask("iam", "delete_role", RoleName=name)
+    silently(deployed(tmp_path), destroy=True)
+    assert listing("some") == {}
+
+
+def test_a_function_of_others_is_taken_over_by_import(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, pipeline=ALONE)
+    silently(deployment)
+    name = "shop--prod--one--copy"
+    client().ask("lambda", "update_function_configuration", FunctionName=name, Description="mine, all mine")
+    with pytest.raises(InvalidProject, match=f"function {name} is there already and was not made by anabranch"):
+        deployed(tmp_path, pipeline=ALONE).plan()
+    silently(deployed(tmp_path, pipeline=ALONE), adopt=(f"function/{name}",))
+    assert deployed(tmp_path, pipeline=ALONE).plan().changes == ()
+    silently(deployed(tmp_path, pipeline=ALONE), destroy=True)
+    assert listing("some") == {}
 
 
 def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path) -> None:
@@ -384,6 +406,29 @@ def test_tags_that_change_reach_what_is_there_and_what_others_tagged_stays(
     assert list(tagged(without).values()) == [{"theirs": "kept", "a b+c": "1", **OURS}] * len(made)
     assert without.plan().changes == ()
     silently(without, destroy=True)
+    assert listing("some") == {}
+
+
+def test_nothing_that_runs_left_beside_the_data_outlives_a_destroy(tmp_path: Path) -> None:
+    """Reports, and what Glue jobs leave to say that they ended well; those of another deployment stay."""
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    store = objects("s3://lake/shop")
+    for whose, run in (("shop/prod/main", "r1"), ("shop/test/main", "r2")):
+        name = f"_anabranch/reports/one/{run}/copy.1.json"
+        store.put(name, json.dumps({"deployment": whose}).encode())
+        for execution in (run, f"{run}.retry1", f"{run}.retry1.part2"):
+            store.put(f"{done('one', 'copy')}/{execution}", b"")
+    store.put("cleaned/copied.csv", b"data")
+    assert deployment.destroy(lambda _: None).reports == 1
+    assert sorted(store.list("")) == sorted(
+        [
+            "_anabranch/reports/one/r2/copy.1.json",
+            *(f"{done('one', 'copy')}/r2{more}" for more in ("", ".retry1", ".retry1.part2")),
+            "cleaned/copied.csv",
+        ]
+    )
+    store.delete(list(store.list("")))
     assert listing("some") == {}
 
 
@@ -525,14 +570,21 @@ def test_a_throttled_call_is_made_again_and_one_that_stays_so_is_told(tmp_path: 
 class Throttle:
     """A platform that has no time, for so many calls."""
 
-    def __init__(self, calls: int) -> None:
-        self.left, self.asked = calls, 0
+    def __init__(
+        self,
+        calls: int,
+        body: bytes = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}',
+        status: int = 400,
+        error: str = "ThrottlingException",
+    ) -> None:
+        self.left, self.asked, self.body, self.status, self.error = calls, 0, body, status, error
 
     def __call__(self, *, request: Any, **_: Any) -> AWSResponse | None:
         self.asked += 1
         if self.left <= 0:
             return None
         self.left -= 1
-        raw = io.BytesIO(b'{"__type": "ThrottlingException", "message": "Rate exceeded"}')
+        raw = io.BytesIO(self.body)
         raw.stream = lambda *_, **__: iter([raw.getvalue()])  # type: ignore[attr-defined]
-        return AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, raw)
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-errortype": self.error}
+        return AWSResponse(request.url, self.status, headers, raw)

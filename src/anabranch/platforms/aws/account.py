@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Live, digest_of
 from anabranch.platforms.aws.deploy import artifact_folder
 from anabranch.platforms.aws.kinds.artifact import Artifacts
@@ -96,17 +98,35 @@ class AwsAccount:
         }
 
     def create(self, resource: Resource) -> None:
-        """Make a resource, marked as the deployment's."""
-        if resource.kind == "artifact":
-            self.artifacts.write(self._client, resource)
-        else:
-            self._kinds[resource.kind].create(self._client, resource)
+        """Make a resource, marked as the deployment's.
 
-    def update(self, resource: Resource, live: Live) -> None:
-        """Make of what is there what should be; cut off before its tags are, it is updated again."""
+        Where it is there already and is ours, a call whose answer was lost has made it: it becomes what it should be.
+        """
         if resource.kind == "artifact":
             self.artifacts.write(self._client, resource)
             return
+        try:
+            self._kinds[resource.kind].create(self._client, resource)
+        except ConflictError as error:
+            live = self.live([resource]).get(resource.address) if error.code == "aws-there" else None
+            if live is None or live.owner != self._owner:
+                raise
+            self.update(resource, replace(live, differs=("content", *live.differs)))
+
+    def update(self, resource: Resource, live: Live) -> None:
+        """Make of what is there what should be; cut off before its tags are, it is updated again.
+
+        Raises:
+            ConflictError: `not-to-be-taken`, and as `AwsClient.ask`.
+        """
+        if resource.kind == "artifact":
+            self.artifacts.write(self._client, resource)
+            return
+        if resource.kind == "role" and live.owner is None:  # its path says whose it is, and AWS moves no role
+            message = f"the role {resource.name} cannot be taken over: whose a role is stays as it was made"
+            raise ConflictError(
+                message, code="not-to-be-taken", hint="delete that role, or rename the step or pipeline"
+            )
         if "content" in live.differs:
             self._kinds[resource.kind].update(self._client, resource)
         if "tags" in live.differs:

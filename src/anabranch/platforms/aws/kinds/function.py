@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.errors import NotFoundError, StepError
+from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
 
 if TYPE_CHECKING:
@@ -101,11 +101,19 @@ class Functions:
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a function's settings, then its code; cut off between, it is updated again."""
-        _settled(client, resource.name)
-        client.ask("lambda", "update_function_configuration", **_settings(resource))
-        _settled(client, resource.name)
-        code = _code(form_of(resource))
-        client.ask("lambda", "update_function_code", FunctionName=resource.name, **code)
+        code = {"FunctionName": resource.name, **_code(form_of(resource))}
+        for operation, told in (
+            ("update_function_configuration", _settings(resource)),
+            ("update_function_code", code),
+        ):
+            _settled(client, resource.name)
+            try:
+                client.ask("lambda", operation, **told)
+            except ConflictError as error:  # a call whose answer was lost is under way: what it does is done again
+                if error.code != "aws-busy":
+                    raise
+                _settled(client, resource.name)
+                client.ask("lambda", operation, **told)
         _settled(client, resource.name)
 
     def delete(self, client: AwsClient, live: Live) -> None:

@@ -83,9 +83,11 @@ class Roles:
         inline = client.ask("iam", "list_role_policies", RoleName=name)["PolicyNames"]
         for each in inline:
             if each != keep:
-                client.ask("iam", "delete_role_policy", RoleName=name, PolicyName=each)
+                with suppress(NotFoundError):  # the role itself is still to be deleted
+                    client.ask("iam", "delete_role_policy", RoleName=name, PolicyName=each)
         for attached in client.ask("iam", "list_attached_role_policies", RoleName=name)["AttachedPolicies"]:
-            client.ask("iam", "detach_role_policy", RoleName=name, PolicyArn=attached["PolicyArn"])
+            with suppress(NotFoundError):
+                client.ask("iam", "detach_role_policy", RoleName=name, PolicyArn=attached["PolicyArn"])
 
 
 def _text(document: Document) -> str:
