@@ -1,7 +1,9 @@
 # What people run. `make demo` and `make test` set up all they need, on a machine that has only Python >= 3.11,
-# make and a network; a second call installs nothing. PYTHON picks the interpreter, ARGS is handed to pytest.
+# make and a network; a second call installs nothing. PYTHON picks the interpreter, ARGS is handed to pytest, which
+# shares its tests among WORKERS processes, by default one for each core.
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= auto
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ test: env  ## Install what the tests need, and run all of them, with coverage
 	@$(PYTHON) tools/bootstrap.py dbt
 	@$(PYTHON) tools/bootstrap.py emulators
 	@$(PYTHON) tools/bootstrap.py airflow
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term $(ARGS)
 
 lint: style types imports  ## Check style, types and the direction of imports; `make -k lint` shows all at once
 

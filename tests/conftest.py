@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 
+import pytest
 from hypothesis import settings
 
 
@@ -16,3 +17,17 @@ def _quiet() -> None:
 atexit.register(_quiet)
 settings.register_profile("anabranch", deadline=None, max_examples=60)
 settings.load_profile("anabranch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares an engine, where workers share the tests; what takes longest begins first."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: "conformance" not in item.path.parts)
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what a test goes with: its file, or the platform that its file tries among others."""
+    platform = getattr(getattr(item, "callspec", None), "params", {}).get("both")
+    names = getattr(item, "fixturenames", ())
+    return "airflow" if platform == "airflow" or "on_airflow" in names else str(platform or item.path)

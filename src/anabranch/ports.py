@@ -337,6 +337,10 @@ class Runs(Protocol):
         """
         ...
 
+    def held(self) -> str:
+        """Return why runs that have begun do not go on, such as that somebody paused them; empty when they do."""
+        ...
+
     def newest(self, limit: int) -> Sequence[Sequence[Recorded]]:
         """Return the events of the newest runs, the newest first."""
         ...
@@ -406,6 +410,10 @@ class Orchestration(Protocol):
 
     def artifact(self, name: str) -> bytes | None:
         """Return a file that was delivered."""
+        ...
+
+    def dependants(self) -> Sequence[str]:
+        """Return the namespaces whose deployments run what was delivered for this one."""
         ...
 
     def policy(self, root: str) -> str:

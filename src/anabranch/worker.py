@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,8 +28,8 @@ from anabranch.model.call import (
     SqlCall,
     kind,
 )
-from anabranch.model.errors import StepError
-from anabranch.model.task import Broken, Outcome, Task
+from anabranch.model.errors import AnabranchError, StepError
+from anabranch.model.task import SESSION, Broken, Outcome, Task
 from anabranch.run.perform import environment, failure, perform
 from anabranch.run.redact import Redactor
 from anabranch.run.serve import become_worker, die_with_parent, serve
@@ -50,6 +51,8 @@ def serve_here(sock: socket.socket) -> None:
 
 def do(task: Task) -> Outcome:
     """Perform a task: in this interpreter, or in one that has the step's requirements."""
+    if _on_cluster(task):
+        task = replace(task, cluster=True)
     if task.step.needs.requirements and INSIDE not in os.environ:
         from anabranch.run.envs import activated, python_for
 
@@ -63,6 +66,17 @@ def do(task: Task) -> Outcome:
     return _here(task)
 
 
+def _on_cluster(task: Task) -> bool:
+    """Tell whether Spark, where the step has any, runs on other machines."""
+    if SESSION in os.environ:
+        return True
+    if not isinstance(task.step.call, SparkCall):
+        return False
+    from anabranch.platforms.spark.engine import is_here
+
+    return not is_here(task.step.call.master)
+
+
 def _here(task: Task) -> Outcome:
     return perform(task, _data, _engine, _secrets)
 
@@ -71,7 +85,7 @@ def hidden(task: Task) -> list[str]:
     """Return the values that a task's log and outcome must not show; none where they cannot be resolved."""
     try:
         return list(_secrets(task.step.needs).values())
-    except StepError:
+    except AnabranchError:
         return []
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -98,3 +100,12 @@ def test_the_traceback_of_an_unknown_error_comes_only_when_asked_for(
 def test_control_characters_of_a_message_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     show(UsageError("a\x1b[31mb"), [])
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_reader_that_has_what_it_wanted_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "anabranch.yaml").write_text("project: p\n")
+    command = f"{{ {sys.executable} -m anabranch doctor --json; echo code $? >&2; }} | :"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == "code 0\n"

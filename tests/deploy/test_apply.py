@@ -156,6 +156,47 @@ def test_killed_by_the_kernel_its_lock_and_its_changes_do_no_harm(tmp_path: Path
     assert deployment.plan().changes == ()
 
 
+WRITING = """
+import os, signal, sys
+from pathlib import Path
+from anabranch.app import Project
+deployment = Project.load(sys.argv[1]).deployment("prod")
+replace, left = Path.replace, int(sys.argv[2])
+def cut(self, target):
+    global left
+    left -= Path(target).suffix in {".py", ".pyz"}
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+Path.replace = cut
+deployment.apply(lambda change: None)
+"""
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("destroy", [False, True])
+def test_killed_while_a_file_is_written_nothing_is_left_of_it(tmp_path: Path, turn: int, destroy: bool) -> None:
+    deployment = deployed(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", WRITING, str(tmp_path / "shop"), str(turn)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert [name for name in files(tmp_path) if "/." in name]
+    silently(deployment)
+    assert deployment.plan().changes == ()
+    assert not [name for name in files(tmp_path) if "/." in name]
+    if destroy:
+        silently(deployment, destroy=True)
+        assert files(tmp_path) == {}
+
+
+def test_killed_while_a_payload_is_written_destroy_leaves_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", WRITING, str(tmp_path / "shop"), "0"], check=False, timeout=60)
+    deployment = deployed(tmp_path)
+    subprocess.run([sys.executable, "-c", WRITING, str(tmp_path / "shop"), "0"], check=False, timeout=60)
+    assert [name for name in files(tmp_path) if "/." in name]
+    assert not deployment.destroy(lambda _: None).left
+    assert files(tmp_path) == {}
+
+
 def test_a_second_apply_and_a_lost_state_change_nothing(tmp_path: Path) -> None:
     deployment = deployed(tmp_path)
     assert [type(change) for change in silently(deployment).changes] == [Create] * 5
@@ -169,6 +210,17 @@ def test_a_second_apply_and_a_lost_state_change_nothing(tmp_path: Path) -> None:
     silently(again)
     assert again.plan().changes == ()
     assert files(tmp_path) == before
+
+
+def test_a_payload_is_deleted_after_the_dags_that_run_it_whatever_the_state_knows(tmp_path: Path) -> None:
+    silently(deployed(tmp_path))
+    shutil.rmtree(tmp_path / "shop" / ".anabranch")
+    made = silently(deployed(tmp_path), destroy=True)
+    after = {change.address: change.after for change in made.changes if isinstance(change, Delete)}
+    dags = ("dag/shop.one", "dag/shop.two")
+    assert {name: after[name] for name in after if name not in dags} == {  # type: ignore[arg-type]
+        name: dags for name in after if name.startswith("artifact/")
+    }
 
 
 def test_what_was_changed_or_deleted_by_hand_is_told_and_mended(tmp_path: Path) -> None:

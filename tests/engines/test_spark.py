@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from tests.projects import anabranch, write
 from anabranch.model.call import SparkCall
 from anabranch.model.pipeline import ParamType, ValueOutput
 from anabranch.model.values import Scalar
+from anabranch.platforms.spark.install import find
 
 pytestmark = [
     pytest.mark.engine,
@@ -137,6 +139,33 @@ def test_a_function_gets_and_returns_spark_frames(tmp_path: Path) -> None:
     )
     anabranch(root, "run")
     assert pl.read_parquet(root / "data/final/late.parquet/*.parquet").sort("delay").rows() == [("UA", 2), ("AA", 3)]
+
+
+def test_an_application_shares_the_session_of_a_driver_that_runs_already(tmp_path: Path) -> None:
+    """As in a Glue job: Spark is there before the step is, and the step's process reaches it through its parent's."""
+    root = project(tmp_path / "project", "local[*]")
+    driver = """
+        import os, sys
+        os.environ["ANABRANCH_SPARK_SESSION"] = "1"
+        from anabranch.app import Project
+        run = Project.load(sys.argv[1]).run().run
+        raise SystemExit(0 if run.state == "succeeded" else 1)
+        """
+    job = (root / "job.py").read_text() + "print('ran in', spark.sparkContext.appName)\n"
+    write(tmp_path, {"driver.py": driver, "project/job.py": job})
+    submit = find(own=False)
+    name = ["--name", "the driver's", "--master", "local[1]", "--conf", "spark.ui.enabled=false"]
+    home = {"SPARK_HOME": str(submit.home), "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(
+        [str(submit.submit), *name, str(tmp_path / "driver.py"), str(root)],
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (root / "data/final/copy.csv").read_text() == "carrier,n\nAA,2\nUA,1\n"
+    assert "ran in the driver's" in anabranch(root, "runs", "logs", "last", "count")
 
 
 def test_a_failing_application_is_told(tmp_path: Path) -> None:

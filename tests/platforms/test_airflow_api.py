@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ class Server:
         self.answers: dict[str, list[tuple[int, Any]]] = {}
         self.asked: Counter[str] = Counter()
         self.tokens: list[str | None] = []
+        self.headers: dict[str, str] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,6 +43,8 @@ class Server:
                 sent = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(sent)))
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(sent)
 
@@ -124,3 +129,61 @@ def test_a_listing_is_read_to_its_end_by_pages(server: Server) -> None:
     found = list(AirflowApi(server.url, "t").pages("/runs", "runs"))
     assert [each["n"] for each in found] == list(range(2 * PAGE + 1))
     assert server.asked["GET /api/v2/runs"] == 3
+
+
+def test_what_is_no_airflow_is_told_so_whatever_it_answers(server: Server) -> None:
+    """A login page, an empty object, a path that it does not know, a token by another name."""
+    server.answers["GET /api/v2/dags"] = [(200, b"<html>log in, please</html>")]
+    server.answers["GET /api/v2/runs"] = [(200, {})]
+    server.answers["GET /api/v2/x"] = [(404, {"detail": "Not Found"})]
+    server.answers["GET /api/v2/y"] = [(404, {"error": "/api/v1 has been removed"})]
+    server.answers["GET /auth/token"] = [(200, {"jwt": "a-real-secret"})]
+    api = AirflowApi(server.url, "tttt")
+    for ask in (
+        lambda: api.get("/dags"),
+        lambda: list(api.pages("/runs", "runs")),
+        lambda: api.get("/runs", holding="state"),
+        lambda: api.get("/x"),
+        lambda: api.get("/y"),
+        lambda: AirflowApi(server.url).get("/x"),
+    ):
+        with pytest.raises(StepError, match=server.url) as caught:
+            ask()
+        assert caught.value.code == "not-airflow"
+        assert "airflow.url" in caught.value.hint
+        assert "a-real-secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("status", [401, 404, 422, 500])
+def test_a_server_that_repeats_what_it_was_sent_gives_no_secret_away(server: Server, status: int) -> None:
+    server.answers["GET /api/v2/x"] = [(status, {"detail": [{"input": {"token": "very-secret", "user": "me"}}]})]
+    server.answers["POST /auth/token"] = [(status, {"detail": [{"input": {"username": "me", "password": "hunter2"}}]})]
+    for api in (AirflowApi(server.url, "very-secret"), AirflowApi(server.url, user="me", password="hunter2")):
+        with pytest.raises(AnabranchError, match="me") as caught:
+            api.get("/x")
+        assert not {"very-secret", "hunter2"} & set(re.split(r"[^\w-]+", f"{caught.value.message}{caught.value.hint}"))
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "no\u20accoin"])
+def test_a_token_that_no_header_can_have_is_told_without_it(server: Server, token: str) -> None:
+    with pytest.raises(ConflictError) as caught:
+        AirflowApi(server.url, token).get("/dags")
+    assert caught.value.code == "airflow-denied"
+    assert token not in caught.value.message
+
+
+def test_a_server_that_says_to_wait_an_hour_is_asked_sooner(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anabranch.platforms.airflow.api._LONGEST_WAIT", 0.1)
+    server.headers = {"Retry-After": "3600"}
+    server.answers["GET /api/v2/dags"] = [(429, {}), (503, {}), (200, {"dags": []})]
+    began = time.monotonic()
+    assert AirflowApi(server.url, "t").get("/dags") == {"dags": []}
+    assert time.monotonic() - began < 30
+
+
+def test_a_call_that_comes_to_the_same_is_repeated_when_it_says_so(server: Server) -> None:
+    server.answers["POST /api/v2/x"] = [(503, {}), (500, {}), (409, {"detail": "there already"})]
+    with pytest.raises(ConflictError, match="there already") as caught:
+        AirflowApi(server.url, "t").ask("POST", "/x", {}, again=True)
+    assert caught.value.code == "airflow-conflict"
+    assert server.asked["POST /api/v2/x"] == 3

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 AWS = Aws("123456789012", "eu-west-1", "python3.11")
+SHELLS = Aws("123456789012", "eu-west-1", "python3.11", glue="shell")
 DATA = tuple(DatasetSpec(name, format=Format.CSV) for name in ("raw", "made", "given"))
 JOB = "arn:aws:glue:eu-west-1:123456789012:job/"
 
@@ -119,6 +120,21 @@ def test_no_definition_of_many_jobs_passes_the_limit(poll: int) -> None:
     assert max(len(each.encode()) for each in machines) < DEFINITION * 3 / 4
 
 
+@pytest.mark.parametrize("poll, state", [(0, "clean"), (5, "clean: start")])
+def test_the_whole_job_is_narrowed_in_a_branch_and_the_log_is_still_written(poll: int, state: str) -> None:
+    """Spark has its rights from the job, so nothing in it could be narrowed later; Glue takes 2,048 characters."""
+    aws = Aws("123456789012", "eu-west-1", "python3.11", poll=poll)
+    told = machine(compiled(pipeline(python()), aws, "fix"))[state]["Arguments"]
+    policy = told["ExecutionRoleSessionPolicy"]
+    assert len(policy) <= 2048
+    may = {action: each["Resource"] for each in json.loads(policy)["Statement"] for action in each["Action"]}
+    assert may["s3:PutObject"] == ["arn:aws:s3:::lake/shop/_branches/fix/*"]
+    assert "logs:PutLogEvents" in may
+    assert "'policy'" in told["Arguments"]["--anabranch_event"]
+    of_main = machine(compiled(pipeline(python()), aws))[state]["Arguments"]
+    assert "ExecutionRoleSessionPolicy" not in of_main
+
+
 def test_one_step_may_have_an_engine_of_its_own() -> None:
     environment = Environment(
         "prod", AWS, "s3://lake", "s3://a", engines=(("python", "glue"),), chosen=(("daily.clean", "lambda"),)
@@ -169,7 +185,7 @@ def test_a_spark_job_of_emr_serverless_is_narrowed_in_a_branch() -> None:
 @pytest.mark.parametrize(
     "step, aws, said",
     [
-        (Step(StepId("heavy"), SparkCall("a.py")), AWS, "leaves half of it where it looks whole"),
+        (Step(StepId("heavy"), SparkCall("a.py")), SHELLS, "Python shell jobs have no Spark"),
         (python(), Aws("1", "eu-west-1", "python3.12"), "built for python3.12, and Glue 5.0 has python3.11"),
         (native("redshift"), AWS, "nothing on AWS starts yet"),
         (native("batch"), AWS, "the argument `queue`"),

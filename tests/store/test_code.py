@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,3 +74,23 @@ def test_code_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError) as caught:
         project(tmp_path).materialise("0" * 64)
     assert "current" in caught.value.hint
+
+
+def test_two_clones_of_one_state_have_one_digest(tmp_path: Path) -> None:
+    """Other folders, times, and umasks; only whether the owner may execute a file is its content."""
+    digests = []
+    for name, modes, when in (
+        ("one", (0o644, 0o755), 1),
+        ("deep/other", (0o600, 0o700), 2),
+        ("third", (0o664, 0o775), 3),
+    ):
+        root = tmp_path / name
+        root.mkdir(parents=True)
+        for file, mode in zip(("a.py", "run.sh"), modes, strict=True):
+            (root / file).write_text(file)
+            (root / file).chmod(mode)
+            os.utime(root / file, (when, when))
+        digests.append(CodeStore(root, tmp_path / f"kept{when}").snapshot())
+    assert len(set(digests)) == 1
+    (tmp_path / "one" / "run.sh").chmod(0o644)
+    assert CodeStore(tmp_path / "one", tmp_path / "kept1").snapshot() != digests[0]

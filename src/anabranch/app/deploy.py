@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -18,8 +19,16 @@ from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
 from anabranch.model.call import NativeCall
 from anabranch.model.environment import Airflow, Aws
-from anabranch.model.errors import Diagnostic, InvalidProject, NotFoundError, closest
+from anabranch.model.errors import (
+    ConflictError,
+    Diagnostic,
+    InvalidProject,
+    NotFoundError,
+    UsageError,
+    closest,
+)
 from anabranch.model.resource import Address, Owner
+from anabranch.model.run import RunState, fold
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
 from anabranch.ports import Built
 from anabranch.run.packages import packages
@@ -88,7 +97,7 @@ class Deployment:
             InvalidProject: with what of it the environment cannot do.
         """
         carved = replace(carved, datasets=tuple(map(as_workers_see, carved.datasets)))
-        if problems := self.orchestration.refusals(carved):
+        if problems := [each for each in self.orchestration.refusals(carved) if each.severity == "error"]:
             raise InvalidProject(problems)
         own = [step for step in carved.steps if step.id not in reused]
         told = {carved.name: (carved, definition(carved, code))}
@@ -198,7 +207,11 @@ class Deployment:
 
         Args:
             told: hears of each change that was made.
+
+        Raises:
+            ConflictError: `still-running`, a run needs it; `in-use`, a branch does.
         """
+        self._need_unused()
         was, platforms = at(self.environment, self.state.places()), [self._there(destroy=True)]
         made = self.apply(told, destroy=True)
         if was != self.environment:  # somebody may have moved what lay there, marks and all
@@ -210,6 +223,27 @@ class Deployment:
         forgotten = sum(reports.forget(mirror.local(each), mine) for each in sorted(storages))
         there = [each for platform in platforms for each in platform.live([]).values()]
         return Destroyed(made, forgotten, tuple(each.address for each in there if each.owner == self.owner))
+
+    def _need_unused(self) -> None:
+        """Make sure that no run that goes on and no branch needs what would be deleted."""
+        where = self.environment.name
+        if self.owner.namespace == MAIN and (users := self.orchestration.dependants()):
+            message = f"{where} is in use: {', '.join(users[:5])} of its branches run what main has delivered"
+            raise ConflictError(message, code="in-use", hint=f"drop them first: anabranch branch drop NAME -e {where}")
+        for pipeline in self._project.pipelines.values():
+            with suppress(NotFoundError, UsageError):  # it is not there, or nobody says where to ask
+                newest = self.orchestration.runs(pipeline, self.environment.storage, lambda _: {}).newest(LOOKED_AT)
+                for run in filter(None, map(fold, newest)):
+                    if run.state is RunState.RUNNING:
+                        message = (
+                            f"run {run.id} of `{pipeline.name}` goes on in {where}, and needs what it was started from"
+                        )
+                        hint = f"wait for it, or stop it: anabranch runs cancel {run.id} -e {where}"
+                        raise ConflictError(message, code="still-running", hint=hint)
+
+
+LOOKED_AT = 5
+"""Runs of a pipeline that are looked at, to see whether one goes on: there is one at a time."""
 
 
 @dataclass(frozen=True, slots=True)

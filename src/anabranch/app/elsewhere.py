@@ -6,22 +6,25 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from anabranch.app.deploy import Deployment, with_variables
 from anabranch.app.execute import result
 from anabranch.app.export.past import Past
 from anabranch.app.project import Project
-from anabranch.app.remote import POLL, RemoteRuns
+from anabranch.app.remote import HELD_EVERY, POLL, RemoteRuns, need_going_on
 from anabranch.branch.names import slug
 from anabranch.data import reports
 from anabranch.data.objects import mirror
 from anabranch.deploy.payload import pipeline_of
 from anabranch.model import codec
 from anabranch.model.branch import MAIN, Role
-from anabranch.model.errors import ConflictError, NotFoundError
-from anabranch.model.run import RunEnded, RunStarted
+from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError
+from anabranch.model.graph import order
+from anabranch.model.run import RunEnded, RunId, RunStarted, RunState, fold
 from anabranch.model.task import Done
+from anabranch.store.branches import SqliteBranchStore
 from anabranch.store.runs import SqliteRunStore
 
 if TYPE_CHECKING:
@@ -32,13 +35,17 @@ if TYPE_CHECKING:
     from anabranch.model.branch import Branch
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, StepId
-    from anabranch.model.run import Recorded, Run
+    from anabranch.model.run import Event, Recorded, Run
     from anabranch.ports import Reporter, Runs
     from anabranch.run.plan import RunPlan
     from anabranch.store.code import CodeStore
 
 RECENT = 25
 """Runs of a pipeline that are asked for, to learn what main has done."""
+
+
+DYING = 10.0
+"""Seconds that a worker may go on after its run was stopped: a task of Airflow asks every five whether it was."""
 
 
 class Elsewhere(Project):
@@ -79,7 +86,31 @@ class Elsewhere(Project):
         for pipeline in self._here.pipelines.values():
             with suppress(NotFoundError):
                 self._learn(store, pipeline)
+        for branch in SqliteBranchStore(store.database).all() if store.path.exists() else ():
+            with suppress(NotFoundError):
+                if branch.run is not None and (run := store.run(RunId(branch.run))).state is RunState.DEAD:
+                    self._caught_up(store, branch, run)
         return store
+
+    def _caught_up(self, store: SqliteRunStore, branch: Branch, run: Run) -> Run:
+        """Return a run of a branch, which nobody follows any more, as the platform tells it; its end is recorded.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        known = list(store.events(run.id))
+        seen = {_key(each.event) for each in known}
+        told = self._of_branch(branch, store.definition(run.id)).events(run.id)
+        more = [each for each in told if _key(each.event) not in seen]
+        if any(isinstance(each.event, RunEnded) for each in more):
+            store.append(run.id, [each.event for each in more])
+            return store.run(run.id)
+        return fold([*known, *more]) or run
+
+    def _of_branch(self, branch: Branch, carved: Pipeline) -> Runs:
+        """Return the runs of a branch; raises as `Orchestration.runs`."""
+        deployment = self._deployment.of_branch(slug(branch.name))
+        return self._runs_of(deployment, carved, mirror.local(branch.root))
 
     def _learn(self, store: SqliteRunStore, pipeline: Pipeline) -> None:
         """Record the runs of main that have ended since somebody looked last."""
@@ -141,8 +172,27 @@ class Elsewhere(Project):
             outcome = codec.encode(Done(0.0, value=told.value))
             reports.write(place.storage, carved.name, plan.run, step, 0, {"outcome": outcome})
         runs = self._runs_of(deployment, carved, place.storage)
-        runs.start(plan.run, dict(plan.params), plan.input)
+        first = RunStarted(
+            carved.name, order(carved), plan.namespace, plan.params, plan.input, plan.code, plan.of, plan.trigger
+        )
+        begun = self.runs.begin(plan.run, plan.pipeline, first)  # before it is there, so that it is never unknown here
+        try:
+            runs.start(plan.run, dict(plan.params), plan.input)
+        except BaseException as error:
+            self._not_begun(plan.run, runs, error)
+            raise
+        if reporter is not None:
+            reporter.report(begun)
         return result(self._follow(plan, runs, reporter), plan.pipeline, place.storage)
+
+    def _not_begun(self, run: RunId, runs: Runs, error: BaseException) -> None:
+        """Record that a run did not begin; where that is not known, whoever looks later asks again."""
+        with suppress(AnabranchError):
+            try:
+                runs.events(run)
+            except NotFoundError:
+                state = RunState.FAILED if isinstance(error, AnabranchError) else RunState.CANCELLED
+                self.runs.append(run, [RunEnded(state, 0.0, str(error))])
 
     def _unchanged(self, branch: Branch, carved: Pipeline) -> dict[StepId, str]:
         """Return main's job for the steps that are in only because of what is upstream of them."""
@@ -159,27 +209,27 @@ class Elsewhere(Project):
 
     def _follow(self, plan: RunPlan, runs: Runs, reporter: Reporter | None) -> Run:
         """Record what happens in a run as it happens, until it ends."""
-        seen: set[tuple[object, ...]] = set()
-        while True:
+        seen: set[tuple[object, ...]] = {(RunStarted, "", 0)}
+        asked = False
+        for look in count():
             for each in runs.events(plan.run):
                 event = each.event
-                # What is known of an attempt grows; that it began, or ended, is told once.
-                key = (type(event), getattr(event, "step", ""), getattr(event, "attempt", 0))
-                if key in seen:
+                if _key(event) in seen:
                     continue
-                seen.add(key)
-                if isinstance(event, RunStarted):
-                    first = replace(event, namespace=plan.namespace, code=plan.code, params=plan.params)
-                    first = replace(first, input=plan.input, trigger=plan.trigger, of=plan.of)
-                    recorded: tuple[Recorded, ...] = (self.runs.begin(plan.run, plan.pipeline, first),)
-                else:
-                    recorded = self.runs.append(plan.run, [event])
-                for kept in recorded:
+                seen.add(_key(event))
+                for kept in self.runs.append(plan.run, [event]):
                     if reporter is not None:
                         reporter.report(kept)
                 if isinstance(event, RunEnded):
                     return self.runs.run(plan.run)
+            if self.runs.beat(plan.run) and not asked:
+                asked = True
+                with suppress(ConflictError):  # it has ended meanwhile
+                    runs.cancel(plan.run)
+            if look % HELD_EVERY == HELD_EVERY - 1:
+                need_going_on(runs, plan.run, self.environment.name)
             time.sleep(POLL)
+        raise AssertionError  # it counts for ever
 
     def find(self, text: str) -> tuple[Runs, Run]:
         """Return the run of main or of a branch that an id, a unique prefix, or `last` means, and where to ask of it.
@@ -195,21 +245,52 @@ class Elsewhere(Project):
             if run.namespace == MAIN:
                 raise
             branch = self.branches.find(run.namespace)
-            deployment = self._deployment.of_branch(slug(branch.name))
-            return self._runs_of(deployment, self.runs.definition(run.id), mirror.local(branch.root)), run
+            if run.state is RunState.DEAD:
+                with suppress(NotFoundError):
+                    run = self._caught_up(self.runs, branch, run)
+            return self._of_branch(branch, self.runs.definition(run.id)), run
         return self.elsewhere.of(pipeline), run
 
     def policy(self, branch: Branch) -> str:
         """Return what narrows each call of a branch to its root; empty where nothing can."""
         return self._deployment.orchestration.policy(self.shown(mirror.local(branch.root)))
 
-    def withdraw(self, branch: Branch) -> None:
+    def withdraw(self, branch: Branch, *, force: bool = False) -> None:
         """Delete what was deployed for a branch, and prove it.
 
         Raises:
-            ConflictError: `not-dropped`.
+            ConflictError: `not-dropped`; `branch-busy`, a run of it goes on there.
         """
+        self._stop(branch, force=force)
         done = self._deployment.of_branch(slug(branch.name)).destroy(lambda _: None)
         if done.left:
             message = f"branch `{branch.name}` is not gone: {len(done.left)} objects remain in {self.environment.name}"
             raise ConflictError(message, code="not-dropped", hint="look at the rights, then drop it again")
+
+    def _stop(self, branch: Branch, *, force: bool) -> None:
+        """Make sure that no run of a branch goes on: it would write where nothing should be left."""
+        stopped = 0.0
+        for known in self.runs.newest(branch.pipeline, branch.name, RECENT):
+            if known.state is RunState.CANCELLED:
+                stopped = max(stopped, known.ended_at or 0.0)
+            if known.state not in {RunState.RUNNING, RunState.DEAD}:
+                continue
+            try:
+                runs = self._of_branch(branch, self.runs.definition(known.id))
+                told = fold(runs.events(known.id))
+            except (NotFoundError, UsageError):  # it is not there, or nobody says where to ask
+                continue
+            if told is None or told.state is not RunState.RUNNING:
+                continue
+            if not force:
+                message = f"branch `{branch.name}` is in use: run {known.id} goes on in {self.environment.name}"
+                raise ConflictError(message, code="branch-busy", hint="wait for it, or stop it and drop all: --force")
+            with suppress(ConflictError):  # it has ended meanwhile
+                runs.cancel(known.id)
+                stopped = time.time()
+        time.sleep(max(0.0, stopped + DYING - time.time()))
+
+
+def _key(event: Event) -> tuple[object, ...]:
+    """Return what tells an event from others: what is known of an attempt grows, and is told once."""
+    return (type(event), getattr(event, "step", ""), getattr(event, "attempt", 0))

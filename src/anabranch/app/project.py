@@ -304,7 +304,7 @@ class Project:
 
         return lines(self, past, kind)
 
-    def withdraw(self, branch: Branch) -> None:
+    def withdraw(self, branch: Branch, *, force: bool = False) -> None:
         """Delete what was deployed for a branch; on this machine that is nothing."""
 
     def policy(self, branch: Branch) -> str:  # noqa: ARG002 - it is there for environments

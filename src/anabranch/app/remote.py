@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 from anabranch.data import reports
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
 
 POLL = 1.0
 """Seconds between two looks at a run."""
+HELD_EVERY = 10
+"""Looks at a run, after which it is asked whether something holds it."""
+
+
+def need_going_on(runs: Runs, run: str, environment: str) -> None:
+    """Make sure that it is of use to wait for a run.
+
+    Raises:
+        ConflictError: `run-held`, somebody paused it, and it goes on when he lets it.
+    """
+    if why := runs.held():
+        message = f"run {run} waits and is not followed any more: {why}"
+        hint = f"unpause it there; then anabranch runs show {run} -e {environment}"
+        raise ConflictError(message, code="run-held", hint=hint)
 
 
 class RemoteRuns:
@@ -72,7 +87,7 @@ class RemoteRuns:
         """
         runs = self.of(pipeline)
         told: set[tuple[object, ...]] = set()
-        while True:
+        for look in count():
             happened = runs.events(run)
             for each in happened:
                 # What is known of an attempt grows; that it began, or ended, is told once.
@@ -84,7 +99,10 @@ class RemoteRuns:
             found = fold(happened)
             if found is not None and found.state is not RunState.RUNNING:
                 return found
+            if look % HELD_EVERY == HELD_EVERY - 1:
+                need_going_on(runs, run, self._deployment.environment.name)
             time.sleep(POLL)
+        raise AssertionError  # it counts for ever
 
     def _run(self, runs: Runs, run: str) -> Run:
         found = fold(runs.events(run))
@@ -118,7 +136,8 @@ class RemoteRuns:
         if len(exact) > 1:
             message = f"`{text}` means {len(exact)} runs"
             raise UsageError(message, code="ambiguous-run", hint="one of " + ", ".join(run.id for run in exact[:5]))
-        return self._project.pipeline(exact[0].pipeline), exact[0]
+        pipeline = self._project.pipeline(exact[0].pipeline)
+        return pipeline, self._run(self.of(pipeline), exact[0].id)  # one run is told with all that is known of it
 
     def retry(self, text: str, start: Iterable[str], reporter: Reporter) -> Run:
         """Run again what a run did not finish, or from some steps, and follow it to its end.

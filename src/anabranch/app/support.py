@@ -56,7 +56,7 @@ def _by_kind() -> dict[str, str]:
     for (kind, engine), text in sorted(aws.CELLS.items(), key=lambda each: aws.DEFAULTS.get(each[0][0]) != each[0][1]):
         told = f"`{engine}`: {text}"
         found[kind] = f"{found[kind]}. {told}" if kind in found else told
-    return found | {kind: f"refused: {why}" for (kind, _), (why, _) in aws.REFUSED.items() if kind not in found}
+    return found
 
 
 def _jobs(cells: Mapping[str, str]) -> dict[str, str]:

@@ -56,13 +56,22 @@ def _run(argv: list[str]) -> int:
             result: object = root.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost place shows whatever comes
-        if isinstance(error, BrokenPipeError):
-            sys.stdout.flush()  # raises again when it was stdout that broke
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            raise
         from anabranch.cli.failure import show
 
         return show(error, argv)
     return result if isinstance(result, int) else 0
+
+
+def _nobody_reads() -> bool:
+    """Tell whether it is stdout that broke, and not a pipe to some other process."""
+    import select
+
+    look = select.poll()
+    look.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in look.poll(0))
 
 
 def _prepare_streams() -> None:

@@ -12,8 +12,9 @@ from anabranch.data import contract, disk, frames, journal, sample, stored, wate
 from anabranch.data.duck import schema
 from anabranch.data.formats import files
 from anabranch.data.objects import mirror
+from anabranch.data.objects.direct import lying
 from anabranch.data.storable import as_parquet
-from anabranch.model.call import PythonCall, SqlCall
+from anabranch.model.call import PythonCall, SparkCall, SqlCall
 from anabranch.model.dataset import Format, Ingestion
 from anabranch.model.errors import AnabranchError, ContractError, StepError
 from anabranch.model.pipeline import DatasetInput, Rows
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from anabranch.data.objects.direct import Direct
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.task import Task
 
@@ -37,7 +39,14 @@ _PATIENCE = 5.0
 class Inputs:
     """What one attempt reads."""
 
-    def __init__(self, storage: Path, task: Task, folder: Path, db: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    def __init__(
+        self,
+        storage: Path,
+        task: Task,
+        folder: Path,
+        db: Callable[[], duckdb.DuckDBPyConnection],
+        direct: Direct | None = None,
+    ) -> None:
         """Prepare; `open` looks for the datasets.
 
         Args:
@@ -45,14 +54,18 @@ class Inputs:
             task: the attempt.
             folder: the attempt's own, for files of new rows.
             db: gives the attempt's database.
+            direct: how Spark reads them, where it sees no file of this machine.
         """
-        self._storage, self._task, self._folder, self._db = storage, task, folder, db
+        self._storage, self._task, self._folder, self._db, self._direct = storage, task, folder, db, direct
+        self._submits = direct is not None and isinstance(task.step.call, SparkCall)
         self._rows: dict[str, duckdb.DuckDBPyRelation] = {}
         self._slices: dict[str, str] = {}
         self._marks: dict[str, watermark.Watermark | None] = {}
         self._counts: dict[str, int | None] = {}
         self._seen: dict[str, object] = {}
         self._unwritten: set[str] = set()
+        self._listed: dict[str, object] = {}
+        self._there: set[str] = set()
 
     def open(self) -> None:
         """Make sure that inputs are there; cut incremental ones for processes.
@@ -65,6 +78,8 @@ class Inputs:
         mirror.refresh_marks(self._storage, self._task.pipeline)
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
+            if self._direct is not None:
+                self._listed[port.name] = self._listing(spec)
             fetch(self._storage, spec)
             if stored.exists(self._storage, spec):
                 continue
@@ -90,9 +105,23 @@ class Inputs:
         found: dict[str, Source] = {}
         for port in self._task.step.reads:
             spec = self._task.dataset(port.dataset)
-            location = self._slices.get(port.name) or str(stored.place(self._storage, spec))
+            location = self._slices.get(port.name) or self._location(port, there=self._submits)
             found[port.name] = Source(port, spec, location)
         return found
+
+    def _location(self, port: DatasetInput, *, there: bool) -> str:
+        """Return where a dataset lies, as a process of this machine finds it, or as Spark does."""
+        spec = self._task.dataset(port.dataset)
+        place = stored.place(self._storage, spec)
+        if not there:
+            return str(place)
+        self._there.add(port.name)
+        return mirror.url_at(stored.home(self._storage, spec), place)
+
+    def _listing(self, spec: DatasetSpec) -> object:
+        """Return what changes whenever the data in the store does."""
+        root = Path(spec.bound.root) if spec.bound else self._storage
+        return [lying(each, spec.location) for each in dict.fromkeys((self._storage, root))]
 
     def forget(self) -> None:
         """Let go of rows, so that their database can be closed."""
@@ -144,9 +173,9 @@ class Inputs:
 
     def _slice(self, port: DatasetInput) -> None:
         spec = self._task.dataset(port.dataset)
-        path = self._folder / "in" / f"{disk.escape(port.name)}{spec.format.suffix or '.parquet'}"
+        path = self._folder / "in" / f"{disk.escape(port.name)}{stored.suffix(spec)}"
         self._cut_file(port, spec, path)
-        self._slices[port.name] = str(path)
+        self._slices[port.name] = self._direct.send(path) if self._direct and self._submits else str(path)
 
     def _cut_file(self, port: DatasetInput, shape: DatasetSpec, path: Path) -> None:
         spec = self._task.dataset(port.dataset)
@@ -216,10 +245,12 @@ class Inputs:
         from anabranch.data import sparkframes
 
         spec = self._task.dataset(port.dataset)
-        location = str(stored.place(self._storage, spec))
-        if self._is_cut(port) or spec.format is not Format.PARQUET:
-            location = str(self._folder / "in" / f"{disk.escape(port.name)}.spark.parquet")
-            self._cut_file(port, as_parquet(spec), Path(location))
+        if not self._is_cut(port) and spec.format is Format.PARQUET:
+            location = self._location(port, there=self._direct is not None)
+        else:
+            path = self._folder / "in" / f"{disk.escape(port.name)}.spark.parquet"
+            self._cut_file(port, as_parquet(spec), path)
+            location = self._direct.send(path) if self._direct else str(path)
         return sparkframes.load(location)
 
     def _look(self, port: DatasetInput) -> None:
@@ -285,7 +316,8 @@ class Inputs:
                 self._counts[port.name] = relation.aggregate("count(*)").fetchall()[0][0]
         if port.name in self._unwritten:
             return PortStats(port.name, spec.name, 0)
-        if self._seen[port.name] != self._signature(port):
+        moved = port.name in self._there and self._listing(spec) != self._listed[port.name]
+        if moved or self._seen[port.name] != self._signature(port):
             pinned(self._storage, spec, "")
             return PortStats(port.name, spec.name, self._counts[port.name])
         size, version = stored.told(self._storage, spec)

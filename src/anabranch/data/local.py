@@ -13,7 +13,9 @@ from anabranch.data.duck import connect, quote, schema
 from anabranch.data.formats import delta, files, iceberg
 from anabranch.data.formats.exact import MARK
 from anabranch.data.inputs import Inputs, fetch, pinned
+from anabranch.data.objects.direct import direct
 from anabranch.data.storable import as_parquet, storable
+from anabranch.model.call import SparkCall
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.errors import StepError
 from anabranch.model.run import PortStats
@@ -62,21 +64,27 @@ class LocalStaging:
         self._storage, self._task = storage, task
         name = f"{disk.escape(task.step.id)}.{task.attempt}"
         self._publication = f"{task.run}.{task.step.id}.{task.attempt}"
-        self._folder = storage / disk.OURS / "staging" / disk.escape(task.pipeline) / task.run / name
-        self._inputs = Inputs(storage, task, self._folder, lambda: self._db)
+        self._direct = direct(storage, task)
+        own = storage / disk.OURS / "staging" / disk.escape(task.pipeline) / task.run / name
+        self._folder = own if self._direct is None else self._direct.folder
+        self._inputs = Inputs(storage, task, self._folder, lambda: self._db, self._direct)
         self._views = False
+        specs = {port.name: task.dataset(port.dataset) for port in task.step.outputs}
+        self._staged = {
+            port: self._folder / "out" / f"{disk.escape(port)}{stored.suffix(spec)}" for port, spec in specs.items()
+        }
+        self._submits = self._direct is not None and isinstance(task.step.call, SparkCall)
         self.targets = {
-            port.name: Target(port, spec, str(self._staged(port.name, spec)))
-            for port in task.step.outputs
-            for spec in [task.dataset(port.dataset)]
+            port.name: Target(port, specs[port.name], self._told(self._staged[port.name])) for port in task.step.outputs
         }
 
     @cached_property
     def _db(self) -> duckdb.DuckDBPyConnection:
         return connect(self._folder / "spill")
 
-    def _staged(self, port: str, spec: DatasetSpec) -> Path:
-        return self._folder / "out" / f"{disk.escape(port)}{spec.format.suffix or '.parquet'}"
+    def _told(self, path: Path) -> str:
+        """Return a path as the step is told it."""
+        return self._direct.url(path) if self._direct is not None and self._submits else str(path)
 
     def open(self) -> None:
         """Make sure that inputs are there and outputs may be written; cut incremental inputs for processes.
@@ -91,6 +99,8 @@ class LocalStaging:
             stored.locate(self._storage, target.dataset)
         with disk.told(self._storage):
             disk.make_folder(self._folder / "out")
+        if self._direct is not None:
+            self._direct.open()
         self._inputs.look()
 
     @property
@@ -109,22 +119,24 @@ class LocalStaging:
         spec = target.dataset
         folder = self._folder / "spill" / f"{disk.escape(target.port.name)}.spark"
         parts = spec.partition_by if spec.format is Format.PARQUET else ()
-        sparkframes.save(frame, str(folder), parts)
+        sparkframes.save(frame, str(folder) if self._direct is None else self._direct.url(folder), parts)
+        if self._direct is not None:
+            self._direct.bring(folder)
         shape = replace(as_parquet(spec), partition_by=parts)
         files.scan(self._db, shape, folder).create_view("from_spark", replace=True)
         given = "SELECT * FROM from_spark"
         query = storable(self._db, given, spec, target.port.name)
         if query == given and spec.format is Format.PARQUET:
-            disk.rename(folder, Path(target.location))
+            disk.rename(folder, self._staged[target.port.name])
         else:
-            files.write(self._db, query, self._staged_spec(spec), Path(target.location))
+            files.write(self._db, query, self._staged_spec(spec), self._staged[target.port.name])
 
     def save(self, port: str, frame: object) -> None:
         """Write a returned frame to an output's staging location."""
         import duckdb
 
         target = self.targets[port]
-        path = Path(target.location)
+        path = self._staged[port]
         try:
             with disk.told(path):
                 if frames.name_of(type(frame)).startswith("pyspark."):
@@ -153,6 +165,9 @@ class LocalStaging:
     def commit(self) -> tuple[tuple[PortStats, ...], tuple[PortStats, ...]]:
         """Check every output against its contract, then publish all of them and the watermarks, or nothing."""
         with disk.told(self._storage):
+            if self._direct is not None and self._submits:
+                for path in self._staged.values():
+                    self._direct.bring(path)
             reads = tuple(self._inputs.stats(port) for port in self._task.step.reads)
             counts = self._checked()
             # Nothing new leaves an output that grows as it is.
@@ -188,7 +203,7 @@ class LocalStaging:
         breaches: list[tuple[DatasetSpec, contract.Breach]] = []
         counts: dict[str, int] = {}
         for name, target in self.targets.items():
-            path = Path(target.location)
+            path = self._staged[name]
             if not path.exists():
                 message = f"step `{self._task.step.id}` did not write `{name}`: nothing is at its output location"
                 hint = f"write to ${{out.{name}}}, or to the file named by ANABRANCH_OUT_{name.upper()}"
@@ -213,7 +228,7 @@ class LocalStaging:
         Raises:
             StepError: `unstorable-type`, the table would not take the rows.
         """
-        staged, spec = Path(target.location), target.dataset
+        staged, spec = self._staged[target.port.name], target.dataset
         table = spec.format in stored.TABLES
         grows = self._inputs.incremental() and stored.exists(self._storage, spec)
         append = bool(grows and table and not spec.primary_key and stored.lies(self._storage, spec))
@@ -232,7 +247,8 @@ class LocalStaging:
         return journal.Move(journal.relative(self._storage, staged), spec, append)
 
     def _staged_rows(self, target: Target) -> str:
-        rows = files.scan(self._db, self._staged_spec(target.dataset), Path(target.location), guess=False)
+        staged = self._staged[target.port.name]
+        rows = files.scan(self._db, self._staged_spec(target.dataset), staged, guess=False)
         rows.create_view("fresh", replace=True)
         return "SELECT * FROM fresh"
 
@@ -272,6 +288,8 @@ class LocalStaging:
         self._close_database()
         if journal.pending(self._storage, self._task.pipeline, self._publication):
             return  # committed, and cut off: what is staged is all there is of it
+        if self._direct is not None:
+            self._direct.close(self._publication)
         disk.remove(self._folder)
         with suppress(OSError):  # other steps of the run have theirs in it
             self._folder.parent.rmdir()

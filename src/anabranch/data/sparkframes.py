@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.task import SESSION
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
 def session() -> Any:
-    """Return the session: the step's own, or a new one on the master that ANABRANCH_SPARK_MASTER names."""
+    """Return the session: the step's own, a platform's, or one on the master that ANABRANCH_SPARK_MASTER names."""
     from pyspark.sql import SparkSession
 
+    if SESSION in os.environ:
+        there = SparkSession.builder.getOrCreate()
+        there.conf.set("spark.sql.session.timeZone", "UTC")
+        return there
     master = os.environ.get("ANABRANCH_SPARK_MASTER", "local[*]")
     made = SparkSession.builder.master(master).config("spark.sql.session.timeZone", "UTC")
     if master.startswith("local"):

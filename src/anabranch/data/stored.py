@@ -26,6 +26,11 @@ TABLES = frozenset({Format.DELTA, Format.ICEBERG})
 """Formats that keep their own history."""
 
 
+def suffix(spec: DatasetSpec) -> str:
+    """Return how the name of a staged file ends: the rows of a table are staged as Parquet."""
+    return spec.format.suffix or ".parquet"
+
+
 def locate(storage: Path, spec: DatasetSpec) -> Path:
     """Return where a dataset lies.
 

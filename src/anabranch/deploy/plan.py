@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
         changes += [change] if change else []
     stay = set[Address]() if prune else {each.address for each in live.values() if each.shared}
     gone = [address for address in {*applied, *live} if address not in wanted and address not in stay]
-    depends = {address: applied[address].depends if address in applied else () for address in gone}
+    depends = {address: _needs(address, applied, live, gone) for address in gone}
     inner = {address: tuple(each for each in names if each in depends) for address, names in depends.items()}
     users: dict[Address, list[Address]] = {address: [] for address in gone}
     for address, names in sorted(inner.items()):
@@ -79,6 +79,15 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
         else:
             changes.append(Forget(address, "somebody else took it over, so it is left alone", needing))
     return Plan(owner.environment, owner.namespace, serial, tuple(changes), unchanged)
+
+
+def _needs(
+    address: Address, applied: Mapping[Address, Applied], live: Mapping[Address, Live], gone: Sequence[Address]
+) -> Sequence[Address]:
+    """Return what one that goes needs. Where the state does not know, that may be any payload: those go last."""
+    if address in applied or address not in live or live[address].shared:
+        return applied[address].depends if address in applied else ()
+    return [each for each in gone if each in live and live[each].shared]
 
 
 def _wanted(resource: Resource, applied: Applied | None, live: Live | None) -> Change | None:

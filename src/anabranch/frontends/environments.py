@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from anabranch.frontends.shape import AirflowShape, AwsShape, EnvironmentShape
 from anabranch.model.call import KINDS
@@ -27,6 +28,14 @@ URLS = ("s3://", "gs://", "az://")
 
 SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
 """A reference to a secret."""
+
+SECRET_NAME = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$", re.IGNORECASE
+)
+"""A name that nobody gives to what everybody may read."""
+
+PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+"""An address that has a password in it."""
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 """A region of AWS."""
@@ -77,7 +86,7 @@ def _problems(name: str, shape: EnvironmentShape, place: Place) -> list[Diagnost
     def add(code: str, message: str, hint: str) -> None:
         found.append(Diagnostic(code, f"environment `{name}` {message}", hint, place))
 
-    for each in _orchestrator(shape):
+    for each in (*_orchestrator(shape), *_variables(shape)):
         add(*each)
     return found
 
@@ -111,6 +120,7 @@ def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[s
     for key, text in (("token", airflow.token), ("password", airflow.password)):
         if text and not SECRET.match(text):  # what stands there may be the secret itself
             yield ("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
+    yield from _address(airflow.url)
     if bool(airflow.user) != bool(airflow.password):
         yield ("half-login", "has an airflow user without a password, or the other way round", "give both, or a token")
     if airflow.mwaa:
@@ -124,6 +134,33 @@ def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[s
     if airflow.region and not REGION.fullmatch(airflow.region):
         yield ("bad-region", f"has `{airflow.region}` as its AWS region", "name one, such as eu-west-1")
     yield from _places(shape, (airflow.dags, "airflow.dags"))
+
+
+def _address(url: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with the address of a web server; it is not shown where a secret may stand in it."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        named, _ = bool(parts.hostname), parts.port
+    except ValueError:
+        named, parts = False, urlsplit("")
+    if "@" in url:
+        hint = "leave it out, and give user: NAME and password: secret://env/NAME"
+        yield ("bad-secret", "has a user or a password in its airflow.url", hint)
+    elif not named or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        yield ("bad-url", f"has `{url}` as its airflow.url", "the address of its web server: https://host:port")
+
+
+def _variables(shape: EnvironmentShape) -> Iterator[tuple[str, str, str]]:
+    """Yield variables that are secrets by their name, or by a password in an address, and no references."""
+    for name, value in shape.variables.items():
+        text = str(value)
+        if SECRET.match(text):
+            continue
+        if text and (SECRET_NAME.search(name) or PASSWORD.search(text)):
+            hint = f"write secret://env/{name}, and keep the value out"
+            yield ("bad-secret", f"has a variable {name} that is not a reference", hint)
 
 
 def _aws(shape: EnvironmentShape, aws: AwsShape) -> Iterator[tuple[str, str, str]]:
@@ -186,7 +223,13 @@ def _places(shape: EnvironmentShape, *more: tuple[str, str]) -> Iterator[tuple[s
             hint = "up to 80 letters, digits and _.:/=+-@ in each; aws: and anabranch: are others'"
             yield ("bad-tag", f"has a tag `{key}` that not every platform takes", hint)
     for text, key in ((shape.artifacts, "artifacts"), *more, (shape.storage, "storage")):
-        if "://" in text and not text.startswith(URLS):
+        if PASSWORD.search(text):
+            yield (
+                "bad-secret",
+                f"has a password in the address of its {key}",
+                "the platform's own credentials are used",
+            )
+        elif "://" in text and not text.startswith(URLS):
             yield ("bad-place", f"has {key} at {text}", f"name a folder, or a URL of {', '.join(URLS)}")
 
 

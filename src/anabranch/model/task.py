@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Json, Param, Step
     from anabranch.model.run import Failure, PortStats, RunId, SubStep
 
+SESSION = "ANABRANCH_SPARK_SESSION"
+"""An environment variable, set where a platform has started Spark already: a child of the driver shares its session."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -17,6 +20,7 @@ class Task:
 
     `values` has the JSON of each value port, by port. `params` has the run's as text; `declared` says their types.
     `datasets` has those of the step's ports. Python code must not write below `protected`, unless below `storage`.
+    With `cluster`, Spark's workers are other machines: they see a storage in an object store, and no file of this one.
     `traceparent` names the attempt's span, as W3C writes it; it is empty when nobody traces the run.
     """
 
@@ -34,6 +38,7 @@ class Task:
     values: tuple[tuple[str, Json], ...] = ()
     protected: str = ""
     traceparent: str = ""
+    cluster: bool = False
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return the dataset of that name; it is one of the step's ports."""

@@ -30,7 +30,6 @@ FRAMES = ("polars",)
 """What steps get besides that have no requirements of their own."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_LEFT_OUT = frozenset({"__pycache__", "tests"})
 _TOLD = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
 """What installers write of themselves."""
 
@@ -85,10 +84,14 @@ def _install(wanted: Sequence[str], python: str, site: Path) -> None:
 
 def _zip(site: Path, target: Path) -> None:
     """Zip a folder: when it was installed says nothing about what is in it."""
+    # A package of tests is of no use there; a folder of that name may be: dbt keeps templates in one.
+    tests = {path.parent for path in site.rglob("tests/__init__.py")}
     with zipfile.ZipFile(target, "w") as file:
         for path in sorted(site.rglob("*")):
             name = path.relative_to(site)
-            if path.is_dir() or name.name in _TOLD or name.parts[0] == "bin" or _LEFT_OUT & set(name.parts):
+            if path.is_dir() or name.name in _TOLD or name.parts[0] == "bin" or "__pycache__" in name.parts:
+                continue
+            if any(site / parent in tests for parent in name.parents):
                 continue
             entry = zipfile.ZipInfo(name.as_posix(), _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED

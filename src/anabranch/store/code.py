@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import os
+import stat as stat_bits
 import sys
 import tempfile
 from contextlib import suppress
@@ -61,7 +62,7 @@ class CodeStore:
             cached = known.get(name)
             blob = str(cached[1]) if cached and cached[0] == stamp else self._keep(Path(entry.path).read_bytes())
             seen[name] = [stamp, blob]
-            tree[name] = [blob, stat.st_mode & 0o111]
+            tree[name] = [blob, 0o111 if stat.st_mode & stat_bits.S_IXUSR else 0]  # for others the umask decides
         tree[LIBRARIES] = [self._keep(installed().encode()), 0]
         body = json.dumps(tree, sort_keys=True, separators=(",", ":")).encode()
         digest = hashlib.sha256(body).hexdigest()
@@ -186,7 +187,8 @@ def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntr
             if entry.is_dir(follow_symlinks=False):
                 stack.append((f"{prefix}{entry.name}/", entry.path))
             elif entry.is_file():
-                yield prefix + entry.name, entry
+                # File names are UTF-8 whatever the locale is: else the same code would have another name elsewhere.
+                yield os.fsencode(prefix + entry.name).decode(errors="surrogateescape"), entry
 
 
 class CodeTree:

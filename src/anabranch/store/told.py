@@ -27,8 +27,12 @@ _HINTS = {
 
 
 @contextmanager
-def told(path: Path) -> Generator[None]:
+def told(path: Path, what: str = "the store") -> Generator[None]:
     """Turn the system's and SQLite's errors into ours.
+
+    Args:
+        path: what was read or written, where the error does not say.
+        what: it is, for people.
 
     Raises:
         AnabranchError: `store-failed`.
@@ -41,6 +45,6 @@ def told(path: Path) -> Generator[None]:
         message = f"the store {path}: {text}"
         raise AnabranchError(message, code="store-failed", hint=hint) from error
     except OSError as error:
-        message = f"the store {error.filename or path}: {error.strerror or error}"
+        message = f"{what} {error.filename or path}: {error.strerror or error}"
         hint = _SPACE if error.errno in {errno.ENOSPC, errno.EDQUOT} else _WRITABLE
         raise AnabranchError(message, code="store-failed", hint=hint) from error

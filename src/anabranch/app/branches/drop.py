@@ -47,7 +47,7 @@ def drop(branches: Branches, branch: Branch, *, force: bool) -> tuple[str, ...]:
     try:
         branch = replace(branches.find(branch.name), dropping=True)
         branches.store.save(branch)
-        project.withdraw(branch)  # first: what is still deployed could still write
+        project.withdraw(branch, force=force)  # first: what is still deployed could still write
         root = branches.root(branch)
         owned = branching.owned(root)
         if left := branching.delete(root):

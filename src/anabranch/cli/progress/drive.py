@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anabranch.cli.face import VERSION, Face, root_of, write_json, write_lines
 from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headline, troubles
 from anabranch.cli.table import Cell, table
+from anabranch.model.errors import AnabranchError
 from anabranch.show import shapes
 from anabranch.show.human import plural, size
 
@@ -112,7 +113,7 @@ def drive_elsewhere(
     watch = Watch(inner, lambda: None)
     try:
         run = act(remote, watch)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, AnabranchError):  # who follows is gone, or cannot ask any more; the run is not
         if watch.run is not None:
             face.note(f"run {watch.run} goes on in {face.environment}: {face.command('runs', 'show', watch.run)}")
         raise

@@ -11,7 +11,8 @@ import click
 from anabranch.cli import changes
 from anabranch.cli.face import ELSEWHERE, VERSION, Face, confirm, verb
 from anabranch.cli.verbs.plan import TARGET
-from anabranch.model.errors import UsageError
+from anabranch.model.errors import AnabranchError, UsageError
+from anabranch.show.human import plural
 
 if TYPE_CHECKING:
     from anabranch.app.deploy import Deployment
@@ -43,8 +44,11 @@ def apply_command(
 
 def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **settings: object) -> Plan:
     """Plan, ask, and change; tell each change as it was made."""
+    todo: list[Change] = []
+    done: list[Change] = []
 
     def agreed(made: Plan) -> bool:
+        todo.extend(made.changes)
         if not yes:
             for line in changes.lines(made, face.err):
                 face.note(line)
@@ -52,15 +56,21 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **
         return True
 
     def told(change: Change) -> None:
+        done.append(change)
         if not face.json:
             sign, _, colour = changes.LOOKS[type(change)]
             face.note(f"{face.err.paint(sign, colour)} {change.address}: {change.why}")
 
-    made = deployment.apply(told, agreed, digest, **settings)
-    done = changes.summary(made, done=True) if made.changes else "nothing to change"
+    try:
+        made = deployment.apply(told, agreed, digest, **settings)
+    except AnabranchError:
+        if todo:
+            face.note(f"made {len(done)} of {plural(len(todo), 'change')}; the next apply goes on from there")
+        raise
+    summary = changes.summary(made, done=True) if made.changes else "nothing to change"
     face.result(
         {"plan": changes.shape(made), "applied": True},
-        lambda: [f"{face.out.marks.ok} {made.environment} is as the project says ({done})"],
+        lambda: [f"{face.out.marks.ok} {made.environment} is as the project says ({summary})"],
     )
     return made
 

@@ -23,6 +23,8 @@ URL = "mirror.json"
 """The file, among ours, that says which URL a folder mirrors."""
 
 _ETAGS = "etags.json"
+_FOLDER = "_$folder$"
+"""How the name of an object ends that Hadoop's S3 file systems leave to say that a folder was made."""
 
 
 def is_url(storage: str) -> bool:
@@ -52,6 +54,11 @@ def url_of(storage: Path) -> str:
         return str(json.loads((storage / disk.OURS / URL).read_text(encoding="utf-8"))["url"])
     except FileNotFoundError:
         return ""
+
+
+def url_at(storage: Path, path: Path) -> str:
+    """Return what lies at a path of a mirror, as others find it."""
+    return f"{url_of(storage)}/{path.relative_to(storage).as_posix()}"
 
 
 def shown(storage: Path) -> str:
@@ -84,7 +91,7 @@ def refresh_marks(storage: Path, pipeline: str) -> None:
 def fetch(storage: Path, store: Objects, location: str) -> None:
     """Make what lies at a location of the mirror what lies at that key of the store: an object, or all below it."""
     with _alone(storage):
-        listed = {key: etag for key, (_, etag) in store.list(location).items()}
+        listed = {key: etag for key, (_, etag) in store.list(location).items() if not key.endswith(_FOLDER)}
         known = _known(storage)
         for key, etag in listed.items():
             path = storage / key
@@ -112,6 +119,19 @@ def adopt(storage: Path, store: Objects, location: str) -> None:
         known = _known(storage)
         known |= {key: etag for key, (_, etag) in store.list(location).items()}
         disk.write_json(storage / disk.OURS / _ETAGS, known)
+
+
+def holds(storage: Path, staged: str) -> bool:
+    """Tell whether what lies in the mirror at a location was fetched from there, so that the store has it."""
+    known, paths = _known(storage), disk.parts(storage / staged)
+    return bool(paths) and all(path.relative_to(storage).as_posix() in known for path in paths)
+
+
+def forget(storage: Path, location: str) -> None:
+    """Forget what was fetched from a location and below it; the files are for others to delete."""
+    with _alone(storage):
+        kept = {key: etag for key, etag in _known(storage).items() if not f"{key}/".startswith(f"{location}/")}
+        disk.write_json(storage / disk.OURS / _ETAGS, kept)
 
 
 def _below(path: Path) -> list[Path]:

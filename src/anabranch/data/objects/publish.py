@@ -40,14 +40,13 @@ def publish(storage: Path, store: Objects, pipeline: str, journal: Journal) -> N
     moves: list[dict[str, Any]] = []
     for number, move in enumerate(journal.moves):
         staged = storage / move.staged
-        names: list[str] = []
-        for path in disk.parts(staged):
-            name = path.relative_to(staged).as_posix() if staged.is_dir() else ""
-            store.put(f"{prefix}/{number}/{name}".rstrip("/"), path)
-            names.append(name)
-        moves.append(
-            {"staged": f"{prefix}/{number}", "names": names, "spec": codec.encode(move.spec), "append": move.append}
-        )
+        parts = {path.relative_to(staged).as_posix() if staged.is_dir() else "": path for path in disk.parts(staged)}
+        there = mirror.holds(storage, move.staged)  # Spark wrote it to the store itself
+        key = move.staged if there else f"{prefix}/{number}"
+        if not there:
+            for name, path in parts.items():
+                store.put(f"{key}/{name}".rstrip("/"), path)
+        moves.append({"staged": key, "names": [*parts], "spec": codec.encode(move.spec), "append": move.append})
     told = {
         "publication": journal.publication,
         "pipeline": pipeline,
@@ -57,7 +56,7 @@ def publish(storage: Path, store: Objects, pipeline: str, journal: Journal) -> N
     }
     with alone(store):
         _finish(storage, store)
-        key = f"{JOURNALS}/{disk.escape(pipeline)}/{disk.escape(journal.publication)}.json"
+        key = _journal(pipeline, journal.publication)
         store.put(key, json.dumps(told).encode())
         for move in journal.moves:  # what was staged here is what lies there soon: no need to fetch it
             if move.spec.format not in TABLES:
@@ -73,6 +72,11 @@ def publish(storage: Path, store: Objects, pipeline: str, journal: Journal) -> N
 def unfinished(store: Objects) -> bool:
     """Tell whether a publication is committed and not finished; nothing is changed."""
     return bool(_journals(store))
+
+
+def pending(store: Objects, pipeline: str, publication: str) -> bool:
+    """Tell whether a publication is committed and not finished: what it staged must stay."""
+    return store.read(_journal(pipeline, publication)) is not None
 
 
 def settle(storage: Path, store: Objects) -> int:
@@ -92,6 +96,10 @@ def recover(storage: Path, store: Objects, pipeline: str) -> int:
 
 def _staging(pipeline: str) -> str:
     return f"{disk.OURS}/staging/{disk.escape(pipeline)}"
+
+
+def _journal(pipeline: str, publication: str) -> str:
+    return f"{JOURNALS}/{disk.escape(pipeline)}/{disk.escape(publication)}.json"
 
 
 def _journals(store: Objects) -> list[str]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.call import ContainerCall, NativeCall, kind
 from anabranch.model.dataset import Ingestion
-from anabranch.model.errors import Diagnostic
+from anabranch.model.errors import Diagnostic, Severity
 from anabranch.model.pipeline import ObjectCreated, Rows, Schedule
 from anabranch.platforms.airflow import native, pod
-from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.names import LONGEST, LONGEST_TAG, task_id, variable
 from anabranch.platforms.airflow.native import NATIVE
 
 if TYPE_CHECKING:
@@ -36,13 +36,23 @@ PROVIDERS = {
 }
 """What must be installed on the Airflow for some kinds of calls; for the others nothing."""
 
+ID_SOURCE = "https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html"
+TAG_SOURCE = "https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/models/dag.py"
+"""Where limits are told."""
+
+IMPORT_SECONDS = 30
+"""Seconds in which Airflow must have imported a DAG file, by default."""
+IMPORT_SECONDS_OF_A_STEP = 0.002
+"""Seconds that one of our tasks takes of that: 3,000 took 5.7 on a busy machine of two cores."""
+IMPORT_SOURCE = "https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html#dagbag-import-timeout"
+
 WORKER = "worker"
 """The engine of all of them."""
 
 
 def refusals(pipeline: Pipeline) -> list[Diagnostic]:
     """Return what of a pipeline Airflow cannot do."""
-    return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline)]
+    return [*_calls(pipeline), *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
 
 
 def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[Diagnostic]:
@@ -52,6 +62,17 @@ def unknown_connections(environment: Environment, airflow: Airflow) -> Iterator[
         if name not in known:
             message = f"environment `{environment.name}` names an Airflow connection for `{name}`, which uses none"
             yield Diagnostic("no-connection", message, f"they are for {', '.join(known)}", environment.place)
+
+
+def long_tags(environment: Environment) -> Iterator[Diagnostic]:
+    """Yield tags that a DAG cannot have. Each is there as `name:value`."""
+    for name, value in environment.tags:
+        if len(f"{name}:{value}") > LONGEST_TAG:
+            message = (
+                f"the tag `{name}` of environment `{environment.name}` is longer with its value than Airflow allows: "
+                f"{LONGEST_TAG} characters (source: {TAG_SOURCE})"
+            )
+            yield Diagnostic("tag-too-long", message, "shorten its value", environment.place)
 
 
 def engines(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
@@ -104,7 +125,24 @@ def _beyond(step: Step, pipeline: Pipeline, what: str) -> Iterator[tuple[str, st
             yield f"reads a sample of `{port.dataset}`, and {what} can be handed only all", "a branch without --sample"
 
 
+def _size(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """Yield that a DAG file may be too long to be imported; how long Airflow waits is its own setting."""
+    if len(pipeline.steps) * IMPORT_SECONDS_OF_A_STEP > IMPORT_SECONDS:
+        message = (
+            f"pipeline `{pipeline.name}` has {len(pipeline.steps):,} steps, which Airflow may not import within the "
+            f"{IMPORT_SECONDS} s that it waits by default (source: {IMPORT_SOURCE})"
+        )
+        hint = "make several pipelines of it, or raise core.dagbag_import_timeout there"
+        yield Diagnostic("too-many-steps", message, hint, pipeline.place, Severity.WARNING)
+
+
 def _names(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    for step in pipeline.steps:
+        if len(task_id(step.id)) > LONGEST:
+            message = f"step `{step.id}` would have a longer id on Airflow than it allows: {LONGEST} characters"
+            yield Diagnostic(
+                "name-too-long", f"{message} (source: {ID_SOURCE})", "shorten its name, or its pipeline's", step.place
+            )
     for name in (task_id, variable):
         counts = Counter(name(step.id) for step in pipeline.steps)
         for step in pipeline.steps:

@@ -7,9 +7,11 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import Owner
+from anabranch.platforms.airflow.names import mark_tag, tag
 from anabranch.platforms.airflow.payloads import constant_lines, step_lines
 from anabranch.platforms.airflow.source import source
 from anabranch.platforms.airflow.tasks import parts_of, task_lines
@@ -137,8 +139,17 @@ def _assets(pipeline: Pipeline, storage: str) -> dict[str, str]:
 
     It is the asset's name, too: Airflow refuses tasks whose asset shares its name with another, of whatever project.
     """
-    root = storage if "://" in storage else f"file://{storage}"
-    return {spec.name: f"{root}/{spec.location}" for spec in pipeline.datasets}
+    root = storage if "://" in storage else f"file://{_quoted(storage)}"
+    return {spec.name: f"{root}/{_quoted(spec.location)}" for spec in pipeline.datasets}
+
+
+def _quoted(path: str) -> str:
+    """Return a path as a URI has it: Airflow cuts one off at a question mark or a hash.
+
+    >>> _quoted("/srv/lake #1/a=b")
+    '/srv/lake%20%231/a=b'
+    """
+    return quote(path, safe="/:=+,@~")
 
 
 def _asset_lines(assets: dict[str, str]) -> Iterator[str]:
@@ -161,7 +172,8 @@ def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) 
     yield "    catchup=False,"
     yield "    max_active_runs=1,  # a run of a pipeline never meets another of it"
     yield "    is_paused_upon_creation=False,"
-    yield f"    tags={json.dumps(['anabranch', owner.project, owner.environment, owner.namespace, *tags])},"
+    own = [tag(each) for each in (owner.project, owner.environment, owner.namespace)]
+    yield f"    tags={json.dumps(['anabranch', *own, mark_tag(owner), *tags])},"
     if pipeline.params:
         yield "    params={"
         for param in pipeline.params:

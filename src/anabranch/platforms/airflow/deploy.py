@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from anabranch.model.resource import Address, Live, Resource, digest_of
 from anabranch.platforms.airflow.dagfile import Files as Delivered
 from anabranch.platforms.airflow.dagfile import dag_file, owner_of
-from anabranch.platforms.airflow.names import dag_id
+from anabranch.platforms.airflow.names import dag_id, file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from anabranch.model.environment import Airflow, Environment
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.resource import Owner
+    from anabranch.platforms.airflow.registry import AirflowRegistry
     from anabranch.ports import Files
 
 _SHORT = 12
@@ -61,8 +62,10 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
             tags,
         )
         content = dag_file(pipeline, owner, dag, files).encode()
-        file = f"{owner.project}/{dag}.py"
-        found += [told, Resource(Address(f"dag/{dag}"), file, content, (*needed, told.address), note=name)]
+        found += [
+            told,
+            Resource(Address(f"dag/{dag}"), file_of(owner, dag), content, (*needed, told.address), note=name),
+        ]
     return found
 
 
@@ -80,19 +83,27 @@ def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) ->
 class AirflowFolder:
     """The `Platform` of one deployment."""
 
-    def __init__(self, dags: Files, artifacts: Files, owner: Owner) -> None:
+    def __init__(
+        self,
+        dags: Files,
+        artifacts: Files,
+        owner: Owner,
+        registry: Callable[[], AirflowRegistry | None] = lambda: None,
+    ) -> None:
         """Name its two folders.
 
         Args:
             dags: the DAG files of the Airflow.
             artifacts: where payloads are delivered.
             owner: whose deployment it is.
+            registry: what Airflow remembers besides; asked only when all is to be deleted.
         """
-        self._dags, self._artifacts, self._owner = dags, artifacts, owner
+        self._dags, self._artifacts, self._owner, self._registry = dags, artifacts, owner, registry
+        self._all = False
 
     def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
         """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
-        found: dict[Address, Live] = {}
+        resources, found = list(resources), dict[Address, Live]()
         folder = artifact_folder(self._owner)
         for name in self._artifacts.list(folder):
             address = Address(f"artifact/{name.removeprefix(f'{folder}/')}")
@@ -107,6 +118,11 @@ class AirflowFolder:
             if owner == self._owner or name in wanted:
                 address = Address(f"dag/{name.rpartition('/')[2].removesuffix('.py')}")
                 found[address] = Live(address, name, digest_of(content), owner)
+        self._all = not resources  # nothing is wanted: all is to go, and what Airflow remembers with it
+        registry = self._registry() if self._all else None
+        for dag in registry.dags() if registry else ():
+            address = Address(f"dag/{dag}")
+            found.setdefault(address, Live(address, file_of(self._owner, dag), digest_of(b""), self._owner))
         return found
 
     def create(self, resource: Resource) -> None:
@@ -118,8 +134,14 @@ class AirflowFolder:
         self._files(live.address.partition("/")[0]).write(resource.name, resource.content)
 
     def delete(self, live: Live) -> None:
-        """Delete a file; Airflow forgets the DAG when it looks again."""
-        self._files(live.address.partition("/")[0]).delete(live.name)
+        """Delete a file. Of a DAG, Airflow hides what is left when it looks again, or forgets it when all is to go."""
+        kind, _, name = live.address.partition("/")
+        registry = self._registry() if kind == "dag" and self._all else None
+        if registry:
+            registry.pause(name)
+        self._files(kind).delete(live.name)
+        if registry:
+            registry.forget(name)
 
     def _files(self, kind: str) -> Files:
         return self._dags if kind == "dag" else self._artifacts

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
+from anabranch.platforms.airflow import logs
 from anabranch.platforms.airflow.api import part
 from anabranch.platforms.airflow.dagfile import assets_of, version_of
 from anabranch.platforms.airflow.names import task_id
-from anabranch.platforms.airflow.runs import CANCELLED_BY, events, silent
+from anabranch.platforms.airflow.runs import CANCELLED_BY, events, import_error, silent, unexplained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.pipeline import Json, Pipeline, StepId
     from anabranch.model.run import Recorded, RunId
     from anabranch.platforms.airflow.api import AirflowApi
 
-SEEN_WITHIN = 90.0
-"""Seconds within which Airflow should have read a DAG file."""
+SEEN_WITHIN = 400.0
+"""Seconds within which Airflow should have read a DAG file: left alone, it looks for new ones every 300.
+
+Source: https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html#refresh-interval
+"""
 
 STALE = 30.0
 """Seconds after which an import error is believed though it is older than the wait."""
@@ -61,13 +65,12 @@ class AirflowRuns:
         """
         began, deadline = time.time(), time.monotonic() + patience
         while not self._is_seen():
-            for each in self._api.pages("/importErrors", "import_errors"):
-                # An error may be of the file as it was before the last apply, until Airflow looks again.
-                fresh = datetime.fromisoformat(str(each["timestamp"])).timestamp() >= began
-                if str(each["filename"]).endswith(f"/{self._dag}.py") and (fresh or time.time() - began > STALE):
-                    said = str(each["stack_trace"]).strip().splitlines()[-1]
-                    message = f"Airflow cannot import {each['filename']}: {said}"
-                    raise StepError(message, code="dag-import-error", hint="see its import errors, then apply again")
+            # An error may be of the file as it was before the last apply, until Airflow looks again.
+            since = 0.0 if time.time() - began > STALE else began
+            errors = list(self._api.pages("/importErrors", "import_errors"))
+            if (said := import_error(errors, self._dag, since)) is not None:
+                message = f"Airflow cannot import {said[0]}: {said[1]}"
+                raise StepError(message, code="dag-import-error", hint="see its import errors, then apply again")
             if time.monotonic() > deadline:
                 message = f"Airflow has not read the newest {self._dag} within {patience:.0f} s"
                 hint = "look at its dag-processor, its DAG folder, and dag_processor.refresh_interval"
@@ -76,7 +79,7 @@ class AirflowRuns:
 
     def _is_seen(self) -> bool:
         try:
-            told = self._api.get(self._path)
+            told = self._api.get(self._path, holding="tags")
         except NotFoundError:
             return False
         if told.get("is_stale") or not any(tag["name"] == self._version for tag in told["tags"]):
@@ -90,19 +93,47 @@ class AirflowRuns:
 
         Raises:
             StepError: as `wait_until_seen`, and as `AirflowApi.get`.
+            ConflictError: `dag-paused`.
         """
         self.wait_until_seen()
+        self._need_unpaused("a run that starts now would wait")
         conf: dict[str, Any] = dict(params)
         if event is not None:
             conf["input"] = event
-        self._api.ask("POST", f"{self._path}/dagRuns", {"dag_run_id": run, "logical_date": None, "conf": conf})
+        body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+        try:
+            # The run has a name, so it is started once, however often that is asked.
+            self._api.ask("POST", f"{self._path}/dagRuns", body, again=True)
+        except ConflictError as error:
+            if error.code != "airflow-conflict" or not self._is_there(run):
+                raise
+        except StepError as error:
+            message = f"{error.message}; whether run {run} was started is not known"
+            hint = f"when Airflow is back: anabranch runs show {run}"
+            raise StepError(message, code=error.code, hint=hint) from None
+
+    def _is_there(self, run: str) -> bool:
+        try:
+            self._api.get(f"{self._path}/dagRuns/{part(run)}")
+        except NotFoundError:
+            return False
+        return True
+
+    def held(self) -> str:
+        """Return why no run goes on there; empty where nothing holds them."""
+        return f"DAG {self._dag} is paused on Airflow" if self._api.get(self._path).get("is_paused") else ""
+
+    def _need_unpaused(self, then: str) -> None:
+        if why := self.held():
+            hint = "unpause it there: who paused it may have a reason"
+            raise ConflictError(f"{why}: {then}", code="dag-paused", hint=hint)
 
     def events(self, run: str) -> list[Recorded]:
         """Return what has happened in a run until now."""
-        told = self._api.get(f"{self._path}/dagRuns/{part(run)}")
-        return self._events(told)
+        told = self._api.get(f"{self._path}/dagRuns/{part(run)}", holding="dag_run_id")
+        return self._events(told, explained=True)
 
-    def _events(self, told: Mapping[str, Any]) -> list[Recorded]:
+    def _events(self, told: Mapping[str, Any], *, explained: bool = False) -> list[Recorded]:
         run = str(told["dag_run_id"])
         path = f"{self._path}/dagRuns/{part(run)}/taskInstances"
         tasks = list(self._api.pages(path, "task_instances"))
@@ -110,40 +141,57 @@ class AirflowRuns:
             task: self._api.get(f"{path}/{part(task)}/tries")["task_instances"]
             for task in silent(self._pipeline, tasks)
         }
-        return events(self._pipeline, self._namespace, told, tasks, self._reports(run), tries)
+        reports = self._reports(run)
+        for step, attempt, task in unexplained(self._pipeline, tasks, reports) if explained else ():
+            why = self._why(run, step, attempt)
+            tasks = [{**each, "why": why} if each["task_id"] == task else each for each in tasks]
+        return events(self._pipeline, self._namespace, told, tasks, reports, tries)
+
+    def _why(self, run: str, step: StepId, attempt: int) -> str:
+        """Return what Airflow's log says of an attempt that could not say itself why it failed."""
+        try:
+            why = logs.why(self._log(run, step, attempt))
+        except NotFoundError:
+            return ""
+        match self._pipeline.step_by_id[step].call:
+            case NativeCall(platform, job) if why:
+                return f"the job {job} failed on {platform}: {why}"
+            case ContainerCall(image) if why:
+                return f"the container {image} failed: {why}"
+            case _:
+                return why
 
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""
         query = {"order_by": "-run_after", "limit": limit}
         try:
-            found = self._api.get(f"{self._path}/dagRuns", **query)["dag_runs"]
+            found = self._api.get(f"{self._path}/dagRuns", holding="dag_runs", **query)["dag_runs"]
         except NotFoundError:
             return []
         return [self._events(each) for each in found]
 
     def log(self, run: str, step: StepId, attempt: int) -> str:
         """Return what an attempt printed."""
+        return logs.text(self._log(run, step, attempt))
+
+    def _log(self, run: str, step: StepId, attempt: int) -> list[Any]:
         path = f"{self._path}/dagRuns/{part(run)}/taskInstances/{part(task_id(step))}/logs/{attempt}"
-        told = self._api.get(path, full_content="true")
-        content: Any = told.get("content", "")
-        lines = (
-            content.splitlines() if isinstance(content, str) else [line for each in content for line in _lines(each)]
-        )
-        return "".join(f"{line}\n" for line in printed(lines))
+        return logs.entries(self._api.get(path, full_content="true"))
 
     def cancel(self, run: str) -> None:
         """Stop a run: what runs is killed, what waits is never started."""
         path = f"{self._path}/dagRuns/{part(run)}"
-        if self._api.get(path)["state"] in {"success", "failed"}:
+        if self._api.get(path, holding="state")["state"] in {"success", "failed"}:
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
-        self._api.ask("PATCH", path, {"state": "failed", "note": CANCELLED_BY})
+        self._api.ask("PATCH", path, {"state": "failed", "note": CANCELLED_BY}, again=True)
 
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""
         self.wait_until_seen()
+        self._need_unpaused("steps that run again now would wait")
         path = f"{self._path}/dagRuns/{part(run)}"
         if self._api.get(path).get("note") == CANCELLED_BY:
-            self._api.ask("PATCH", path, {"note": "retried with anabranch"})
+            self._api.ask("PATCH", path, {"note": "retried with anabranch"}, again=True)
         body = {
             "dag_run_id": run,
             "task_ids": [task_id(step) for step in steps],
@@ -154,28 +202,3 @@ class AirflowRuns:
             "run_on_latest_version": True,
         }
         self._api.ask("POST", f"{self._path}/clearTaskInstances", body)
-
-
-def _lines(entry: Any) -> Iterator[str]:
-    """Yield what one entry of a log says, with the exception that it tells of."""
-    if not isinstance(entry, dict):
-        yield str(entry)
-        return
-    yield str(entry.get("event", ""))
-    for each in entry.get("error_detail") or []:
-        yield f"{each.get('exc_type')}: {each.get('exc_value')}"
-
-
-def printed(lines: Sequence[str]) -> list[str]:
-    """Return what a step printed, without what Airflow says around it; all that an operator says of another job.
-
-    >>> printed(["Running command: ...", "Output:", "hello", "Command exited with return code 0"])
-    ['hello']
-    >>> printed(["Running command: ...", "Output:", "it still runs"])
-    ['it still runs']
-    """
-    starts = [i for i, line in enumerate(lines) if line == "Output:"]
-    ends = [i for i, line in enumerate(lines) if line.startswith("Command exited with return code")]
-    if starts and not (ends and ends[-1] < starts[0]):
-        return list(lines[starts[0] + 1 : ends[-1] if ends else None])
-    return [line for line in lines if not line.startswith(("::group::", "::endgroup::"))]

@@ -17,6 +17,12 @@ LONGEST = 250
 Source: https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html
 """
 
+LONGEST_TAG = 100
+"""Characters of a DAG's tag.
+
+Source: https://github.com/apache/airflow/blob/3.3.2/airflow-core/src/airflow/models/dag.py
+"""
+
 
 def dag_id(owner: Owner, pipeline: str) -> str:
     """Return the DAG of a pipeline: the project is in its name, so that two projects never share one.
@@ -29,14 +35,43 @@ def dag_id(owner: Owner, pipeline: str) -> str:
     return _short(".".join(_safe(part) for part in parts))
 
 
+def file_of(owner: Owner, dag: str) -> str:
+    """Return the DAG file of a DAG, below the folder of all."""
+    return f"{owner.project}/{dag}.py"
+
+
+def mark_tag(owner: Owner) -> str:
+    """Return the tag that says whose a DAG is, as Airflow tells it once the file is gone.
+
+    >>> from anabranch.model.resource import Owner
+    >>> mark_tag(Owner("flights", "prod"))
+    'flights/prod/main'
+    """
+    return tag(f"{owner.project}/{owner.environment}/{owner.namespace}")
+
+
 def task_id(step: StepId) -> str:
-    """Return the task of a step; steps of an inner pipeline are in a group of its name.
+    """Return the task of a step; steps of an inner pipeline are in a group of its name, which Airflow puts before it.
 
     >>> from anabranch.model.pipeline import StepId
     >>> task_id(StepId("inner/clean"))
     'inner.clean'
     """
-    return _short(".".join(_safe(part) for part in step.split("/")))
+    return ".".join(map(group_id, step.split("/")))
+
+
+def group_id(name: str) -> str:
+    """Return the group of an inner pipeline, or a task within its group: without dots, which groups may not have."""
+    return _safe(name)
+
+
+def tag(text: str) -> str:
+    """Return a tag of ours as Airflow takes it.
+
+    >>> tag("flights")
+    'flights'
+    """
+    return text if len(text) <= LONGEST_TAG else f"{text[: LONGEST_TAG - 13]}-{_hash(text)}"
 
 
 def _safe(name: str) -> str:
@@ -87,12 +122,14 @@ _TAKEN = frozenset(
         "PROTECTED",
         "PYTHON",
         "Param",
+        "RuntimeError",
         "STORAGE",
         "Step",
         "StepFunctionStartExecutionOperator",
         "TaskGroup",
         "TriggerDagRunOperator",
         "V1ResourceRequirements",
+        "super",
         "time",
         "timedelta",
     }

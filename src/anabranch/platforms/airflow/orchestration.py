@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from anabranch.model.errors import NotFoundError, UsageError
+from anabranch.model.errors import AnabranchError, Diagnostic, NotFoundError, Severity, UsageError
 from anabranch.model.pipeline import Needs
 from anabranch.platforms.airflow import cells
 from anabranch.platforms.airflow.api import AirflowApi
@@ -13,15 +13,16 @@ from anabranch.platforms.airflow.dagfile import owner_of, payload_of
 from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
 from anabranch.platforms.airflow.drive import AirflowRuns
 from anabranch.platforms.airflow.mwaa import MwaaApi
-from anabranch.platforms.airflow.names import dag_id
+from anabranch.platforms.airflow.names import dag_id, file_of
 from anabranch.platforms.airflow.narrow import session_policy
+from anabranch.platforms.airflow.preflight import Preflight, folders
+from anabranch.platforms.airflow.registry import AirflowRegistry
 from anabranch.platforms.process.secrets import resolve_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.environment import Airflow, Environment
-    from anabranch.model.errors import Diagnostic
     from anabranch.model.pipeline import Pipeline, StepId
     from anabranch.model.report import Reports
     from anabranch.model.resource import Owner, Resource
@@ -46,7 +47,11 @@ class AirflowOrchestration:
         """
         self._environment, self._airflow, self._owner = environment, airflow, owner
         self._dags, self._artifacts = dags, artifacts
-        self.platform = AirflowFolder(dags, artifacts, owner)
+        self.platform = AirflowFolder(dags, artifacts, owner, self._registry)
+
+    def _registry(self) -> AirflowRegistry | None:
+        """Return what Airflow remembers of DAGs; None where nobody says where to ask."""
+        return AirflowRegistry(self.api, self._owner) if self._airflow.url or self._airflow.mwaa else None
 
     @cached_property
     def api(self) -> AirflowApi:
@@ -69,13 +74,23 @@ class AirflowOrchestration:
         """Return what of a pipeline it cannot do."""
         return [
             *cells.unknown_connections(self._environment, self._airflow),
+            *cells.long_tags(self._environment),
             *cells.engines(pipeline, self._environment),
             *cells.refusals(pipeline),
         ]
 
-    def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:  # noqa: ARG002 - its folders are made when needed
-        """Return what is not there of what pipelines need and nobody deploys: nothing."""
-        return []
+    def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
+        """Return what is not there of what pipelines need; Airflow is asked where it has an address."""
+        found = [*folders(self._environment, self._airflow)]
+        if self._airflow.url or self._airflow.mwaa:
+            try:
+                looked = Preflight(self.api, self._owner, self._environment, self._airflow)
+            except AnabranchError as error:  # no secret here: where it is applied there may be one
+                message = f"Airflow of `{self._environment.name}` was not looked at: {error.message}"
+                place = self._environment.place
+                return [*found, Diagnostic("not-looked-at", message, error.hint, place, Severity.WARNING)]
+            found += looked.findings(pipelines)
+        return found
 
     def resources(
         self,
@@ -99,13 +114,23 @@ class AirflowOrchestration:
         """Return a file that was delivered."""
         return self._artifacts.read(f"{artifact_folder(self._owner)}/{name}")
 
+    def dependants(self) -> list[str]:
+        """Return the namespaces whose DAGs run this one's payloads."""
+        mine, found = f"/{artifact_folder(self._owner)}/", set[str]()
+        for name in self._dags.list(self._owner.project):
+            text = (self._dags.read(name) or b"").decode(errors="replace")
+            owner = owner_of(text)
+            if owner is not None and owner.namespace != self._owner.namespace and mine in text:
+                found.add(owner.namespace)
+        return sorted(found)
+
     def policy(self, root: str) -> str:
         """Return what narrows a branch's calls of jobs on AWS: an Airflow's workers have one set of rights."""
         return session_policy(self._environment.storage, root)
 
     def dag_file(self, pipeline: Pipeline) -> str | None:
         """Return the DAG file of a pipeline that is deployed, if there is one of ours."""
-        content = self._dags.read(f"{self._owner.project}/{dag_id(self._owner, pipeline.name)}.py")
+        content = self._dags.read(file_of(self._owner, dag_id(self._owner, pipeline.name)))
         text = (content or b"").decode(errors="replace")
         return text if owner_of(text) == self._owner else None
 

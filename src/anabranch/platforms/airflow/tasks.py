@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.graph import order
+from anabranch.model.pipeline import StepId
 from anabranch.platforms.airflow import native, payloads, pod
 from anabranch.platforms.airflow.jinja import filling
-from anabranch.platforms.airflow.names import task_id, variable
+from anabranch.platforms.airflow.names import group_id, variable
 from anabranch.platforms.airflow.narrow import session_policy
 from anabranch.platforms.airflow.source import WIDTH, Code, lines, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from anabranch.model.pipeline import Pipeline, Step
     from anabranch.platforms.airflow.dagfile import Files
@@ -67,19 +68,17 @@ def task_lines(pipeline: Pipeline, assets: Mapping[str, str], files: Files) -> I
         assets: the datasets that are Airflow's assets, too.
         files: what the tasks name.
     """
-    opened: list[str] = []
+    groups = _groups(pipeline)
     made: set[str] = set()
     for step_id in order(pipeline):
-        groups = step_id.split("/")[:-1]
-        if groups != opened:
-            opened = groups
-            for depth in range(1, len(groups) + 1):
-                name = "/".join(groups[:depth])
-                if name not in made:
-                    made.add(name)
-                    parent = f", parent_group={_group(groups[: depth - 1])}" if depth > 1 else ""
-                    yield f"{_group(groups[:depth])} = TaskGroup({source(groups[depth - 1])}{parent})"
-        yield from _task(pipeline, pipeline.step_by_id[step_id], groups, assets, files)
+        inside = step_id.rpartition("/")[0]
+        for name in _around(inside):
+            if name not in made:
+                made.add(name)
+                outer, _, own = name.rpartition("/")
+                parent = f", parent_group={groups[outer]}" if outer else ""
+                yield f"{groups[name]} = TaskGroup({source(group_id(own))}{parent})"
+        yield from _task(pipeline, pipeline.step_by_id[step_id], groups.get(inside, ""), assets, files)
     yield ""
     for step_id in order(pipeline):
         sources = [variable(each) for each in pipeline.upstream[step_id]]
@@ -87,23 +86,39 @@ def task_lines(pipeline: Pipeline, assets: Mapping[str, str], files: Files) -> I
             yield f"{sources[0] if len(sources) == 1 else source([*map(Code, sources)])} >> {variable(step_id)}"
 
 
-def _group(groups: Sequence[str]) -> str:
-    return f"in_{variable('/'.join(groups))}"  # type: ignore[arg-type]
+def _around(inside: str) -> Iterator[str]:
+    """Yield an inner pipeline and those that it is in, the outermost first.
+
+    >>> list(_around("weekly/daily"))
+    ['weekly', 'weekly/daily']
+    """
+    parts = inside.split("/") if inside else []
+    yield from ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
 
 
-def _task(
-    pipeline: Pipeline, step: Step, groups: Sequence[str], assets: Mapping[str, str], files: Files
-) -> Iterator[str]:
+def _groups(pipeline: Pipeline) -> dict[str, str]:
+    """Return the name of each inner pipeline's group in the file, which no step and no other group has."""
+    taken = {variable(step.id) for step in pipeline.steps}
+    found: dict[str, str] = {}
+    for name in sorted({each for step in pipeline.steps for each in _around(step.id.rpartition("/")[0])}):
+        found[name] = f"in_{variable(StepId(name))}"
+        while found[name] in taken:
+            found[name] += "_"
+        taken.add(found[name])
+    return found
+
+
+def _task(pipeline: Pipeline, step: Step, group: str, assets: Mapping[str, str], files: Files) -> Iterator[str]:
     name, own = _work(pipeline, step, files)
-    settings: dict[str, Value] = {"task_id": task_id(step.id).rpartition(".")[2] if groups else task_id(step.id)}
+    settings: dict[str, Value] = {"task_id": group_id(step.id.rpartition("/")[2])}
     if name == "Step" and settings["task_id"] != step.id:
         settings["step"] = step.id
-    if groups:
-        settings["task_group"] = Code(_group(groups))
+    if group:
+        settings["task_group"] = Code(group)
     settings |= own
     settings |= _retry(step)
     if step.timeout is not None:
-        settings["execution_timeout"] = Code(f"timedelta(seconds={step.timeout:g})")
+        settings["execution_timeout"] = _seconds(step.timeout)
     for word, names in (
         ("inlets", [port.dataset for port in step.reads]),
         ("outlets", [port.dataset for port in step.outputs]),
@@ -143,8 +158,18 @@ def _retry(step: Step) -> dict[str, Value]:
     found: dict[str, Value] = {"retries": retry.attempts - 1}
     if retry.attempts == 1:
         return found
-    found["retry_delay"] = Code(f"timedelta(seconds={retry.delay:g})")
+    found["retry_delay"] = _seconds(retry.delay)
     if retry.backoff > 1:
         found["retry_exponential_backoff"] = Code(f"{retry.backoff:g}")
-        found["max_retry_delay"] = Code(f"timedelta(seconds={retry.max_delay:g})")
+        found["max_retry_delay"] = _seconds(retry.max_delay)
     return found
+
+
+def _seconds(seconds: float) -> Code:
+    """Return a time, to the millisecond however long it is.
+
+    >>> _seconds(1234567.0), _seconds(0.5)
+    ('timedelta(seconds=1234567)', 'timedelta(seconds=0.5)')
+    """
+    whole = f"{seconds:.3f}".rstrip("0").rstrip(".")
+    return Code(f"timedelta(seconds={whole})")

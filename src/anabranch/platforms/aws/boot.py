@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,6 @@ MARGIN = 10.0
 """Seconds before the function's end at which the step's is, so that it can be told."""
 BREACH = 5
 """The exit code of a step that broke a contract."""
-
-RUN = """
-import os, sys
-from pathlib import Path
-from anabranch.entry import main
-sys.stdout.reconfigure(line_buffering=True)
-code = main(sys.argv[2:], Path(sys.argv[1]))
-sys.stdout.flush()
-os._exit(code)
-"""
 
 
 class StepFailed(Exception):
@@ -43,7 +34,11 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, bool]:
     given = event["given"]
     print(f"anabranch {given['run']} {event['step']} {event['attempt']}", flush=True)
     variables = {**os.environ, **told(event), **narrowed(given.get("policy", ""))}
-    variables["PYTHONPATH"] = os.pathsep.join([str(HERE / "runtime"), str(packages())])
+    # Where Glue has started Spark, its own modules are the last on the path: pyspark is among them.
+    theirs = (
+        [os.environ["PYTHONPATH"]] if "ANABRANCH_SPARK_SESSION" in os.environ and "PYTHONPATH" in os.environ else []
+    )
+    variables["PYTHONPATH"] = os.pathsep.join([str(HERE / "runtime"), str(packages()), *filter(None, theirs)])
     command = [event["step"], "--definition", given["definition"], "--storage", given["storage"]]
     command += ["--namespace", given["namespace"], "--protected", given.get("protected", "")]
     left = context.get_remaining_time_in_millis() / 1000 - MARGIN
@@ -114,7 +109,7 @@ def packages() -> Path:
 def run(arguments: list[str], variables: dict[str, str], limit: float) -> tuple[int, bool]:
     """Run the entry point; return its exit code, and whether its time was over. What it prints is the log."""
     python = os.environ.get("ANABRANCH_PYTHON", sys.executable)  # Glue's own may be too old
-    command = [python, "-c", RUN, str(HERE / "project"), *arguments]
+    command = [python, str(Path(__file__).resolve()), str(HERE / "project"), *arguments]
     process = subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -132,3 +127,17 @@ def run(arguments: list[str], variables: dict[str, str], limit: float) -> tuple[
         return process.wait(), over.is_set()
     finally:
         timer.cancel()
+
+
+def enter(project: str, arguments: list[str]) -> None:
+    """Be the process of one attempt."""
+    del sys.path[0]  # this file's folder, where no step looks for modules
+    main = import_module("anabranch.entry").main  # of the payload's own runtime
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    code = main(arguments, Path(project))
+    sys.stdout.flush()
+    os._exit(code)  # a library's leftover thread must not keep a finished step alive
+
+
+if __name__ == "__main__":
+    enter(sys.argv[1], sys.argv[2:])

@@ -6,16 +6,18 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from anabranch.model.call import NativeCall, kind
+from anabranch.model.call import DbtCall, NativeCall, SparkCall, kind
 from anabranch.model.errors import Diagnostic, closest
 from anabranch.model.pipeline import ObjectCreated, Schedule
 from anabranch.platforms.aws.cron import is_plain, names_both_days
 from anabranch.platforms.aws.limits import (
+    FEWEST_WORKERS,
     FUNCTION_SECONDS,
     GLUE,
     JOB_SECONDS,
     LAMBDA,
     MEMORY,
+    MOST_WORKERS,
     PYTHONS,
     SHELL,
     SHELLS,
@@ -24,9 +26,10 @@ from anabranch.platforms.aws.limits import (
 )
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
+from anabranch.platforms.aws.secrets import HERE, MANAGER, STORE, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from anabranch.model.environment import Aws, Environment
     from anabranch.model.pipeline import Pipeline, Step
@@ -38,19 +41,13 @@ CELLS = {
     ("python", GLUE): "a Glue job, in the step's own packages",
     ("sql", GLUE): "a Glue job, by DuckDB",
     ("shell", GLUE): "a Glue job; what it calls must be in the project or in Glue's image",
+    ("spark", GLUE): "a Glue job with Spark, whose outputs are staged in S3 and published when they are whole",
+    ("dbt", GLUE): "a Glue job, by the dbt that the step requires",
     **{("native", platform): cell.text for platform, cell in NATIVE.items()},
 }
 """How each kind of call runs on each engine. What is not here cannot be deployed to AWS."""
 
-REFUSED = {
-    ("spark", GLUE): (
-        "a Spark job writes its output in place, so one that fails leaves half of it where it looks whole",
-        "start a Glue job of your own as a native step, or run spark on Airflow",
-    ),
-}
-"""What could be started and is not, with the reason and what to do instead."""
-
-DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE}
+DEFAULTS = {"python": LAMBDA, "sql": LAMBDA, "shell": LAMBDA, "spark": GLUE, "dbt": GLUE}
 """The engine of each kind of call, where the environment names none."""
 
 STATE_BYTES = 262_144
@@ -70,7 +67,7 @@ def engine_of(pipeline: Pipeline, step: Step, environment: Environment) -> str:
 def refusals(pipeline: Pipeline, environment: Environment, aws: Aws, *, branch: bool = False) -> list[Diagnostic]:
     """Return what of a pipeline AWS cannot do; in a branch, what it could not keep off main's data, too."""
     calls = [*_calls(pipeline, environment, aws), *(_unnarrowed(pipeline) if branch else ())]
-    return [*calls, *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
+    return [*calls, *_secrets(pipeline, environment), *_names(pipeline), *_trigger(pipeline), *_size(pipeline)]
 
 
 def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[Diagnostic]:
@@ -83,9 +80,6 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
             if isinstance(step.call, NativeCall):
                 message = f"step `{step.id}` is a job on {engine}, which nothing on AWS starts yet"
                 hint = closest(engine, there)
-            elif (what, engine) in REFUSED:
-                why, hint = REFUSED[what, engine]
-                message = f"step `{step.id}` cannot run on {engine}: {why}"
             elif there:
                 message = f"step `{step.id}` is a {what} call, which cannot run on {engine} on AWS"
                 hint = f"engines: {{{what}: {' or '.join(there)}}}"
@@ -94,8 +88,27 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
             yield from _native(step, step.call)
         elif engine == GLUE:
             yield from _job(step, aws)
+            if isinstance(step.call, SparkCall):
+                yield from _spark(step, step.call, aws)
+            elif isinstance(step.call, DbtCall) and not step.needs.requirements:
+                message = f"step `{step.id}` does not say which dbt it is built with"
+                yield Diagnostic("no-cell", message, "requirements: [dbt-core==..., dbt-duckdb==...]", step.place)
         else:
             yield from _function(step)
+
+
+def _secrets(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
+    """Refuse secrets that only a machine of yours has: nothing of it reaches a function or a job."""
+    common = [(name, value) for name, value in environment.variables if value.startswith("secret://")]
+    for step in pipeline.steps:
+        if isinstance(step.call, NativeCall):
+            continue
+        own = {name for name, _ in (*step.needs.env, *step.needs.secrets)}
+        for name, reference in (*step.needs.secrets, *(pair for pair in common if pair[0] not in own)):
+            if split(reference)[0] in HERE:
+                message = f"step `{step.id}` is given {name} by {reference}, which nobody can read on AWS"
+                hint = f"secret://{MANAGER}/NAME, or secret://{STORE}/NAME, as one of the environment's variables"
+                yield Diagnostic("missing-secret", message, hint, step.place)
 
 
 def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:
@@ -142,11 +155,42 @@ def _job(step: Step, aws: Aws) -> Iterator[Diagnostic]:
         message = f"step `{step.id}` is built for {aws.runtime}, and Glue {aws.glue} has {python or 'another Python'}"
         hint = 'aws: {runtime: python3.11, glue: "5.0"}, or glue: shell with an interpreter'
         yield Diagnostic("no-cell", message, hint, step.place)
-    yield from _resources(step, "a Glue job", 1, (SHELLS if aws.glue == SHELL else WORKERS)[-1][0])
-
-
-def _resources(step: Step, what: str, least: int, most: int) -> Iterator[Diagnostic]:
+    most = (SHELLS if aws.glue == SHELL else WORKERS)[-1][0]
+    workers = () if aws.glue == SHELL else ("workers",)
+    yield from _resources(step, "a Glue job", 1, most, workers)
     for name, value in step.needs.resources:
+        if name in workers and not (value.isdigit() and FEWEST_WORKERS <= int(value) <= MOST_WORKERS):
+            message = (
+                f"step `{step.id}` asks for {value} workers, and a Glue job has {FEWEST_WORKERS} to {MOST_WORKERS}"
+            )
+            yield Diagnostic("limit", message, "one of them is the driver", step.place)
+
+
+def _spark(step: Step, call: SparkCall, aws: Aws) -> Iterator[Diagnostic]:
+    """Refuse what Glue cannot be told: it has started Spark before the application begins."""
+    here = [each for each in (*call.py_files, *call.jars) if not each.startswith("s3://")]
+    open_conf = [name for name, value in call.conf if "${" in value]
+    odd = [
+        (aws.glue == SHELL, "is a Spark application, and Python shell jobs have no Spark", 'aws: {glue: "5.0"}'),
+        (
+            bool(call.main_class),
+            "is a class of a JAR, and our Glue jobs start Python applications",
+            "a native Glue job",
+        ),
+        ("://" in call.main, "has an application that is not in the project", "put it into the project"),
+        (not call.master.startswith("local"), f"names the master {call.master}, and Glue has its own", "no master"),
+        (bool(here), f"names files that Glue's workers cannot fetch: {', '.join(here)}", "put them into S3: s3://..."),
+        (bool(open_conf), f"leaves settings open until it runs: {', '.join(open_conf)}", "set them in the application"),
+    ]
+    for wrong, message, hint in odd:
+        if wrong:
+            yield Diagnostic("no-cell", f"step `{step.id}` {message}", hint, step.place)
+
+
+def _resources(step: Step, what: str, least: int, most: int, others: Sequence[str] = ()) -> Iterator[Diagnostic]:
+    for name, value in step.needs.resources:
+        if name in others:
+            continue
         if name != "memory":
             message = f"step `{step.id}` asks for {name}, which {what} cannot be given"
             yield Diagnostic("no-cell", message, "its share of processors grows with its memory, in MB", step.place)

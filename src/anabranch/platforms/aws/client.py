@@ -36,6 +36,7 @@ _MISSING = {
     "NoSuchEntity",
     "StateMachineDoesNotExist",
     "ExecutionDoesNotExist",
+    "ParameterNotFound",
     "404",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
@@ -85,9 +86,9 @@ class AwsClient:
         try:
             from boto3.session import Session
         except ImportError:
-            message, hint = "deploying to AWS needs the package boto3", "pip install 'anabranch[aws]'"
+            message, hint = "speaking to AWS needs the package boto3", "pip install 'anabranch[aws]'"
             raise StepError(message, code="not-installed", hint=hint) from None
-        return Session(region_name=self._aws.region)
+        return Session(region_name=self._aws.region or None)
 
     def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make one call and return its answer.

@@ -15,6 +15,7 @@ from anabranch.model.resource import Address, Resource, digest_of
 from anabranch.platforms.aws import policies, sizes
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
+from anabranch.platforms.aws.glue import spark_arguments
 from anabranch.platforms.aws.invoke import Invocation, Native, invocation
 from anabranch.platforms.aws.kinds.form import canonical, mark_of
 from anabranch.platforms.aws.kinds.function import PAYLOAD, function_form
@@ -27,7 +28,6 @@ from anabranch.platforms.aws.kinds.schedule import schedule_form
 from anabranch.platforms.aws.kinds.tags import CELLS as TAGGED
 from anabranch.platforms.aws.kinds.tags import wanted_tags
 from anabranch.platforms.aws.limits import (
-    FEWEST_WORKERS,
     FUNCTION_SECONDS,
     GLUE,
     LAMBDA,
@@ -37,6 +37,7 @@ from anabranch.platforms.aws.limits import (
     WORKERS,
     memory_of,
     seconds_of,
+    workers_of,
 )
 from anabranch.platforms.aws.machine import DEFINITION, Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
@@ -197,8 +198,10 @@ class Deploying:
             "region": self.aws.region,
             "interpreter": self.aws.interpreter,
             "seconds": str(seconds + SLACK),
+            "spark": "" if self.aws.glue == SHELL else "1",
         }
         arguments = {f"--anabranch_{name}": value for name, value in told.items() if value}
+        arguments |= spark_arguments(step, self.aws.runtime)
         memory, timeout = memory_of(step, self.aws.memory), {"Timeout": math.ceil((seconds + SLACK) / 60)}
         size: dict[str, object]
         if self.aws.glue == SHELL:
@@ -208,7 +211,7 @@ class Deploying:
         else:
             size = {
                 "WorkerType": next(worker for most, worker in WORKERS if memory <= most),
-                "NumberOfWorkers": FEWEST_WORKERS,
+                "NumberOfWorkers": workers_of(step),
             }
             command = ("glueetl", script, self.aws.glue)
         form = job_form(self.owner, role=itself, command=command, size={**size, **timeout}, arguments=arguments)
@@ -228,7 +231,7 @@ class Deploying:
         """Return what the role that runs a step may do."""
         folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
         places = policies.Places(self.environment.storage, folder, logs)
-        policy = policies.for_step(self.access(step, pipeline), step.needs.permissions, self.arns, places, itself)
+        policy = policies.for_step(self.access(step, pipeline), step.needs, self.arns, places, itself)
         return policies.with_glue(policy, self.arns, self.aws.interpreter) if self._is_job(step, pipeline) else policy
 
     def too_large(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
@@ -241,15 +244,17 @@ class Deploying:
 
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
         own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
+        branch = self.owner.namespace != "main"
+        narrow = policies.for_job_in_branch(self.root, self.arns) if branch else ""
         calls: dict[StepId, Invocation] = {
-            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step)) for step, whole in own.items()
+            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step), narrow)
+            for step, whole in own.items()
         }
         calls |= {
             step.id: self._native(step, step.call, pipeline)
             for step in pipeline.steps
             if isinstance(step.call, NativeCall)
         }
-        branch = self.owner.namespace != "main"
         target = Target(
             self.arns,
             calls,

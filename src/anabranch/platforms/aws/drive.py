@@ -78,6 +78,10 @@ class AwsRuns:
         executions = self._executions(run)
         return self._events(run, executions)
 
+    def held(self) -> str:
+        """Return why runs do not go on: nobody can pause an execution."""
+        return ""
+
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""
         names: list[str] = []

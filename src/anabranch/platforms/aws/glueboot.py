@@ -116,6 +116,8 @@ def ready() -> None:
         os.environ.setdefault(name, given("region"))
     os.environ.setdefault("ANABRANCH_CACHE", str(CACHE))
     os.environ["ANABRANCH_PACKAGES"], os.environ["ANABRANCH_ROLE"] = given("packages"), given("role")
+    if given("spark"):
+        os.environ["ANABRANCH_SPARK_SESSION"] = "1"
     lasting()
     payload = fetched(given("payload"), CACHE / "payloads")
     if given("interpreter"):

@@ -24,11 +24,13 @@ class Function:
 class Job:
     """A Glue job, in full, that runs a step of ours, and leaves an object where it ended well.
 
-    `done` is the key of that object below the root of the storage, without the execution's name.
+    `done` is the key of that object below the root of the storage, without the execution's name. `policy` narrows the
+    call; it is empty for main.
     """
 
     arn: str
     done: str
+    policy: str = ""
 
     @property
     def name(self) -> str:
@@ -62,13 +64,13 @@ Invocation: TypeAlias = Function | Job | Native
 """A closed union: end each `match` on it with `assert_never`."""
 
 
-def invocation(arn: str, done: str) -> Invocation:
-    """Return how something is called, by its full name.
+def invocation(arn: str, done: str, policy: str = "") -> Invocation:
+    """Return how something is called, by its full name; `policy` narrows the calls of jobs.
 
     >>> invocation("arn:aws:glue:eu-west-1:123456789012:job/clean", "d").name
     'clean'
     """
-    return Job(arn, done) if ":glue:" in arn else Function(arn)
+    return Job(arn, done, policy) if ":glue:" in arn else Function(arn)
 
 
 def functions_in(calls: Iterable[Invocation]) -> Sequence[str]:

@@ -33,8 +33,11 @@ Source: as above, MaxCapacity.
 """
 WORKERS = ((16_384, "G.1X"), (32_768, "G.2X"), (65_536, "G.4X"), (131_072, "G.8X"))
 """MB of a worker, and its type. Source: https://docs.aws.amazon.com/glue/latest/dg/worker-types.html"""
-FEWEST_WORKERS = 2
-"""Workers of the smallest job: one is the driver. Source: as above."""
+FEWEST_WORKERS, MOST_WORKERS = 2, 299
+"""Workers of a job, one of which is the driver; of the smallest type there may be no more.
+
+Source: https://docs.aws.amazon.com/glue/latest/dg/add-job.html
+"""
 SHELL = "shell"
 """How an environment asks for Python shell jobs in place of a version of Glue."""
 PYTHONS = {"5.0": "python3.11", "5.1": "python3.11"}
@@ -46,6 +49,11 @@ def seconds_of(step: Step, engine: str = LAMBDA) -> int:
     most = FUNCTION_SECONDS - SLACK if engine == LAMBDA else JOB_SECONDS - SLACK
     usual = most if engine == LAMBDA else JOB_DEFAULT
     return usual if step.timeout is None else max(1, min(most, math.ceil(step.timeout)))
+
+
+def workers_of(step: Step) -> int:
+    """Return how many workers a step asks for, of a Glue job that has Spark."""
+    return int(dict(step.needs.resources).get("workers", FEWEST_WORKERS))
 
 
 def memory_of(step: Step, usual: int) -> int:

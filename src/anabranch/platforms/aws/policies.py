@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from anabranch.model.access import DONE
 from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
 from anabranch.platforms.aws.native import NATIVE, PLAIN
+from anabranch.platforms.aws.secrets import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anabranch.model.access import Access
+    from anabranch.model.pipeline import Needs
     from anabranch.platforms.aws.invoke import Invocation
     from anabranch.platforms.aws.names import Arns
 
@@ -32,6 +34,8 @@ OF_FUNCTIONS, OF_JOBS, OF_MACHINES = 3500, 2500, 1000
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
+SECRETS = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "kms:Decrypt"]
+"""What reads secrets, and changes nothing: a branch may do it wherever the step may."""
 
 
 def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
@@ -52,12 +56,12 @@ def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
     return _document(statements)
 
 
-def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Places, itself: str) -> Document:
+def for_step(access: Access, needs: Needs, arns: Arns, places: Places, itself: str) -> Document:
     """Return what a step's function may do.
 
     Args:
         access: what it may touch in storage.
-        permissions: IAM actions that the step asks for besides.
+        needs: the secrets that it reads, and IAM actions that it asks for besides.
         arns: of the account.
         places: where its data, its artifacts and its logs lie.
         itself: its role's own name in full.
@@ -75,8 +79,9 @@ def for_step(access: Access, permissions: Sequence[str], arns: Arns, places: Pla
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logs(places.logs), f"{arns.logs(places.logs)}:*"]),
         _allow(["sts:AssumeRole"], [itself]),
     ]
-    if permissions:
-        statements.append(_allow(sorted(permissions), ["*"]))
+    statements += [_allow([action], [what]) for action, what in readable([each for _, each in needs.secrets], arns)]
+    if needs.permissions:
+        statements.append(_allow(sorted(needs.permissions), ["*"]))
     return _document(statements)
 
 
@@ -118,20 +123,19 @@ def for_branch(root: str, arns: Arns) -> str:
         A document as text; the platform takes 2,048 characters.
     """
     statements = [
-        _allow(["s3:GetObject", "s3:ListBucket"], ["*"]),
+        _allow(["s3:GetObject", "s3:ListBucket", *SECRETS], ["*"]),
         _allow(WRITE, arns.objects(root)),
     ]
     return json.dumps(_document(statements), separators=(",", ":"))
 
 
 def for_job_in_branch(root: str, arns: Arns) -> str:
-    """Return the session policy of a branch's call of a Glue job that exists: it writes below the branch's root only.
+    """Return the session policy of a branch's call of a Glue job: it writes below the branch's root, and its log.
 
-    Source: https://docs.aws.amazon.com/glue/latest/webapi/API_StartJobRun.html
+    Which log is the role's to say. Source: https://docs.aws.amazon.com/glue/latest/dg/dynamically-scoped-policies.html
     """
     told = json.loads(for_branch(root, arns))
-    groups = [f"{arns.logs('/aws-glue/')}*"]
-    log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], groups)
+    log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"])
     return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
 
 

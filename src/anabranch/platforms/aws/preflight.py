@@ -8,6 +8,7 @@ from anabranch.model.call import NativeCall
 from anabranch.model.errors import AnabranchError, ConflictError, Diagnostic, NotFoundError, Severity
 from anabranch.model.pipeline import ObjectCreated
 from anabranch.platforms.aws.native import NATIVE
+from anabranch.platforms.aws.secrets import MANAGER, STORE, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,11 +44,27 @@ class Preflight:
             bucket, _, key = self._aws.interpreter.removeprefix("s3://").partition("/")
             yield from self._there("interpreter", key, place, "s3", "head_object", Bucket=bucket, Key=key)
         for pipeline in pipelines:
-            if isinstance(pipeline.trigger, ObjectCreated):
-                yield from self._events(pipeline.trigger.bucket, pipeline)
-            for step in pipeline.steps:
-                if isinstance(step.call, NativeCall) and step.call.platform in NATIVE:
-                    yield from self._job(step, step.call)
+            yield from self._needed_by(pipeline)
+        for name, value in self._environment.variables:
+            if value.startswith("secret://"):
+                yield from self._secret(value, f"secret of the variable {name}", place)
+
+    def _needed_by(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
+        if isinstance(pipeline.trigger, ObjectCreated):
+            yield from self._events(pipeline.trigger.bucket, pipeline)
+        for step in pipeline.steps:
+            if isinstance(step.call, NativeCall) and step.call.platform in NATIVE:
+                yield from self._job(step, step.call)
+            for _, reference in step.needs.secrets:
+                yield from self._secret(reference, f"secret of step `{step.id}`", step.place)
+
+    def _secret(self, reference: str, what: str, place: Place | None) -> Iterator[Diagnostic]:
+        """Yield that a secret is not there; its value is not asked for."""
+        provider, name = split(reference)
+        if provider == MANAGER:
+            yield from self._there(what, reference, place, MANAGER, "describe_secret", SecretId=name)
+        elif provider == STORE:
+            yield from self._there(what, reference, place, STORE, "get_parameter", Name=name)
 
     def _buckets(self) -> Iterator[Diagnostic]:
         found: dict[str, list[str]] = {}

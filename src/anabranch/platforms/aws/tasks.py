@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from anabranch.platforms.aws.invoke import Function, Job, Native
 from anabranch.platforms.aws.limits import GLUE, LAMBDA, SLACK, seconds_of
-from anabranch.platforms.aws.native import NATIVE
+from anabranch.platforms.aws.native import NATIVE, narrowed
 
 if TYPE_CHECKING:
     from anabranch.model.pipeline import Step
@@ -68,14 +68,14 @@ class Frame:
         """The step's name in an expression."""
         return json.dumps(self.step.id, ensure_ascii=False)
 
-    def event(self, attempt: str) -> States:
+    def event(self, attempt: str, given: str = "$given") -> States:
         """Return what the step's code is told of an attempt, counted from 1 in an execution."""
         tried = f"($exists($lookup($tried, {self.text})) ? $lookup($tried, {self.text}) : 0)"
         return {
             "step": self.step.id,
             "attempt": f"{{% {attempt} + {tried} %}}",
             **({"timeout": self.step.timeout} if self.step.timeout is not None else {}),
-            "given": "{% $given %}",
+            "given": f"{{% {given} %}}",
         }
 
     def failed(self, cause: str) -> str:
@@ -212,10 +212,15 @@ def _polled(call: Job | Native, frame: Frame) -> States:
 def _started(call: Job | Native, frame: Frame, attempt: str) -> States:
     if isinstance(call, Native):
         return call.told(frame.arns)
-    told = ", ".join(f"{json.dumps(key)}: {_expression(value)}" for key, value in sorted(frame.event(attempt).items()))
+    # Glue narrows the whole job, so that there is nothing left for its script to narrow.
+    event = frame.event(
+        attempt, "$sift($given, function($value, $name) { $name != 'policy' })" if call.policy else "$given"
+    )
+    told = ", ".join(f"{json.dumps(key)}: {_expression(value)}" for key, value in sorted(event.items()))
     return {
         "JobName": call.name,
         "Arguments": {"--anabranch_event": f"{{% $string({{{told}}}) %}}", "--anabranch_done": _done(call)},
+        **narrowed(GLUE, call.policy),
     }
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,11 +69,11 @@ class DbtEngine:
         return Result(returned(context, task), tuple(node.part for node in nodes))
 
 
-def command(dbt: str, call: DbtCall, context: Context, task: Task, scratch: Path) -> list[str]:
+def command(dbt: list[str], call: DbtCall, context: Context, task: Task, scratch: Path) -> list[str]:
     """Return the command line of dbt. Its profile is the project's own, if it has one, or else the user's."""
     project = Path(task.root) / call.project
     profiles = call.profiles or (call.project if (project / "profiles.yml").exists() else "")
-    argv = [dbt, "--no-use-colors", "--no-send-anonymous-usage-stats", "--no-partial-parse"]
+    argv = [*dbt, "--no-use-colors", "--no-send-anonymous-usage-stats", "--no-partial-parse"]
     argv += ["--log-format-file", "json", "build", "--project-dir", str(project)]
     argv += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     if profiles:
@@ -110,8 +111,10 @@ def _scalar(text: str) -> str | int | float | bool:
     return value if isinstance(value, bool | int | float) and json.dumps(value) == text else text
 
 
-def find_dbt(*, own: bool = False) -> str:
+def find_dbt(*, own: bool = False) -> list[str]:
     """Return the dbt command: of the step's own environment, of ANABRANCH_DBT, beside this Python, or on the PATH.
+
+    Where a step's packages are no environment, but lie on this Python's path, it is a module of theirs.
 
     Args:
         own: whether the step has requirements, so that its own environment is the first on the PATH.
@@ -125,9 +128,11 @@ def find_dbt(*, own: bool = False) -> str:
         raise StepError(message, code="not-installed", hint="correct or unset it")
     beside = Path(sys.executable).with_name("dbt")
     places = [given, str(beside) if beside.exists() else None, shutil.which("dbt")]
-    if own:
+    if own and "VIRTUAL_ENV" in os.environ:
         places.insert(0, shutil.which("dbt", path=str(Path(os.environ["VIRTUAL_ENV"], "bin"))))
+    elif own and find_spec("dbt") is not None:
+        return [sys.executable, "-m", "dbt.cli.main"]
     found = next(filter(None, places), None)
     if found is None:
         raise StepError("dbt is not installed", code="not-installed", hint=_MISSING)
-    return found
+    return [found]

@@ -6,9 +6,11 @@ import ipaddress
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anabranch.model.task import SESSION
 from anabranch.platforms.process.context import prepare
 from anabranch.platforms.process.start import start
 from anabranch.platforms.process.values import returned
@@ -31,12 +33,17 @@ class SparkEngine:
     def run(self, call: SparkCall, task: Task, staging: Staging) -> Result:
         """Submit the application and wait for it. Its outputs are folders of part files.
 
-        On a cluster the workers must see the project's storage at the same path.
+        Where a platform has started Spark already, the application runs in a process that shares its session. On a
+        cluster the workers must see the project's storage at the same path, or, where it is in a bucket, its URL.
 
         Raises:
             StepError: `not-installed`, or as of `start` and `returned`.
         """
         context = prepare(task, staging)
+        if SESSION in os.environ:
+            argv = [sys.executable, call.main, *(context.fill(each) for each in call.args)]
+            start(argv, folder=Path(task.root), environment=context.environment, name=call.main)
+            return Result(returned(context, task))
         install = find(own=bool(task.step.needs.requirements))
         scratch = Path(task.scratch) / "spark"
         argv = command(install, call, context, settings(call, install, scratch, f"{task.pipeline}.{task.step.id}"))
