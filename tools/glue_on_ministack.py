@@ -81,4 +81,5 @@ def run_as_roles() -> None:
 
 if __name__ == "__main__":
     run_as_roles()
+    import_module("tags_on_ministack").keep_tags()
     sys.exit(import_module("ministack.app").main())

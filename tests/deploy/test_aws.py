@@ -11,8 +11,12 @@ from botocore.awsrequest import AWSResponse
 from tests.engines.account import REGION, client, listing
 
 from anabranch.app import Project
+from anabranch.data.objects.store import objects
+from anabranch.model.access import done
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject, StepError
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
+from anabranch.platforms.aws.kinds.tags import Tags
+from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.orchestration import AwsOrchestration
 from tools import aws
 
@@ -42,7 +46,7 @@ environments:
     engines: {engines}
     storage: s3://lake/{project}
     artifacts: s3://artifacts/some
-    tags: {{team: data}}
+    tags: {tags}
 """
 PIPELINE = """
 pipeline: {name}
@@ -77,19 +81,21 @@ steps:
 """
 
 
-def deployed(
+def deployed(  # noqa: PLR0917 - what tests vary
     folder: Path,
     name: str = "shop",
     step: str = "copy",
     memory: int = 1769,
     pipeline: str = PIPELINE,
     engines: str = "{}",
+    tags: str = "{team: data}",
 ) -> Deployment:
     root = folder / name
     root.mkdir(exist_ok=True)
     for old in root.glob("p_*.yaml"):
         old.unlink()
-    (root / "anabranch.yaml").write_text(SPEC.format(project=name, account=aws.ACCOUNT, memory=memory, engines=engines))
+    told = SPEC.format(project=name, account=aws.ACCOUNT, memory=memory, engines=engines, tags=tags)
+    (root / "anabranch.yaml").write_text(told)
     (root / "p_one.yaml").write_text(pipeline.format(name="one", step=step))
     return Project.load(root).deployment("prod")
 
@@ -104,11 +110,22 @@ def session(deployment: Deployment) -> Any:
     return orchestration.client.session
 
 
+class Calls:
+    """The calls that a deployment makes from now on."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.made: list[str] = []
+        session(deployment).events.register("before-send", self)
+
+    def __call__(self, *, event_name: str, **_: Any) -> None:
+        self.made.append(event_name.rpartition(".")[2])
+
+
 class CutError(Exception):
     pass
 
 
-CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Publish", "Remove")
+CHANGING = ("Create", "Put", "Update", "Delete", "Attach", "Detach", "Tag", "Untag", "Publish", "Remove")
 
 
 class Cut:
@@ -285,8 +302,28 @@ def test_what_is_not_ours_is_never_changed_without_import(tmp_path: Path) -> Non
         with pytest.raises(InvalidProject, match="was not made by anabranch"):
             silently(deployed(tmp_path))
         assert listing("some") == before
+        with pytest.raises(ConflictError, match="cannot be taken over: whose a role is stays") as told:
+            silently(deployed(tmp_path), adopt=(f"role/{name}",))
+        assert told.value.message.startswith(f"role/{name}: ")
+        assert told.value.message.endswith("changes were made)")
+        assert {key: value for key, value in listing("some").items() if key in before} == before
     finally:
         hand.ask("iam", "delete_role", RoleName=name)
+    silently(deployed(tmp_path), destroy=True)
+    assert listing("some") == {}
+
+
+def test_a_function_of_others_is_taken_over_by_import(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, pipeline=ALONE)
+    silently(deployment)
+    name = "shop--prod--one--copy"
+    client().ask("lambda", "update_function_configuration", FunctionName=name, Description="mine, all mine")
+    with pytest.raises(InvalidProject, match=f"function {name} is there already and was not made by anabranch"):
+        deployed(tmp_path, pipeline=ALONE).plan()
+    silently(deployed(tmp_path, pipeline=ALONE), adopt=(f"function/{name}",))
+    assert deployed(tmp_path, pipeline=ALONE).plan().changes == ()
+    silently(deployed(tmp_path, pipeline=ALONE), destroy=True)
+    assert listing("some") == {}
 
 
 def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path) -> None:
@@ -302,27 +339,97 @@ def test_two_projects_and_two_environments_leave_each_other_alone(tmp_path: Path
     assert listing("some") == {}
 
 
-def pairs(told: list[dict[str, str]]) -> dict[str, str]:
-    return dict(tuple(each.values()) for each in told)  # type: ignore[misc]
+KINDS = {"function", "job", "logs", "machine", "role", "rule"}
+OURS = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
+OTHERS = "are others than the project wants"
+BOTH = {"pipeline": TWO, "engines": "{shell: glue}"}
 
 
-def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path) -> None:
-    deployment = deployed(tmp_path)
+def tagged(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """The tags of all that is there and takes some, as each service itself tells them."""
+    tags = Tags(client(), Arns(aws.ACCOUNT, REGION))
+    there = deployment.platform.live([])
+    return {
+        address: tags.of(kind, live.name)
+        for address, live in there.items()
+        if (kind := address.partition("/")[0]) in KINDS
+    }
+
+
+@pytest.mark.parametrize("form", [{}, BOTH])
+def test_tags_are_on_all_that_takes_them_beside_the_mark(tmp_path: Path, form: dict[str, str]) -> None:
+    deployment = deployed(tmp_path, **form)
     silently(deployment)
-    aws = client()
-    functions = [each["FunctionArn"] for each in aws.pages("lambda", "list_functions", "Functions")]
-    roles = [each["RoleName"] for each in aws.pages("iam", "list_roles", "Roles")]
-    machines = [each["stateMachineArn"] for each in aws.pages("stepfunctions", "list_state_machines", "stateMachines")]
-    groups = [each["logGroupName"] for each in aws.pages("logs", "describe_log_groups", "logGroups")]
-    found: list[dict[str, str]] = [aws.ask("lambda", "list_tags", Resource=each)["Tags"] for each in functions]
-    found += [pairs(aws.ask("iam", "list_role_tags", RoleName=each)["Tags"]) for each in roles]
-    found += [pairs(aws.ask("stepfunctions", "list_tags_for_resource", resourceArn=each)["tags"]) for each in machines]
-    found += [aws.ask("logs", "list_tags_log_group", logGroupName=each)["tags"] for each in groups]
-    assert len(found) >= 7
-    ours = {"anabranch:project": "shop", "anabranch:environment": "prod", "anabranch:namespace": "main"}
-    assert found == [{"team": "data", **ours}] * len(found)
+    found = tagged(deployment)
+    assert {each.partition("/")[0] for each in found} | {"function", "job", "rule"} == KINDS
+    assert list(found.values()) == [{"team": "data", "anabranch:tags": "team", **OURS}] * len(found)
     silently(deployment, destroy=True)
     assert listing("some/shop") == {}
+
+
+@pytest.mark.parametrize("form", [{}, BOTH])
+def test_tags_that_change_reach_what_is_there_and_what_others_tagged_stays(
+    tmp_path: Path, form: dict[str, str]
+) -> None:
+    deployment = deployed(tmp_path, **form)
+    silently(deployment)
+    tags = Tags(client(), Arns(aws.ACCOUNT, REGION))
+    live = deployment.platform.live([])
+    for address, there in tagged(deployment).items():
+        tags.put(address.partition("/")[0], live[address].name, {**there, "theirs": "kept", "a b+c": "1"})
+    assert deployment.plan().changes == ()
+    (tmp_path / "shop" / ".anabranch" / "state.db").unlink()  # which tags were ours is told by the platform
+    changed = deployed(tmp_path, tags='{"cost centre": 7, squad: "a+b"}', **form)
+    made = [each for each in changed.plan().acts if isinstance(each, Update)]
+    assert {each.address: each.why for each in made} == {
+        address: f"{'its tags' if address.startswith(('logs', 'role', 'rule')) else 'it and its tags'} {OTHERS}"
+        for address in live
+        if not address.startswith(("artifact", "schedule"))
+    }
+    silently(changed)
+    wanted = {"cost centre": "7", "squad": "a+b", "anabranch:tags": "cost+scentre squad", **OURS}
+    assert list(tagged(changed).values()) == [{"theirs": "kept", "a b+c": "1", **wanted}] * len(made)
+    assert changed.plan().changes == ()
+    for address in (each.address for each in made):  # as a person would, in the console
+        kind = address.partition("/")[0]
+        tags.put(kind, live[address].name, {**tags.of(kind, live[address].name), "squad": "mine"})
+    drifted = changed.plan().changes
+    assert {each.address for each in drifted} == {each.address for each in made}
+    assert {each.why for each in drifted} == {"its tags were changed by hand"}
+    calls = Calls(changed)
+    silently(changed)
+    assert {call for call in calls.made if call.startswith(CHANGING)} <= {"TagResource", "TagRole"}
+    assert list(tagged(changed).values()) == [{"theirs": "kept", "a b+c": "1", **wanted}] * len(made)
+    without = deployed(tmp_path, tags="{}", **form)
+    assert {"its tags changed", "it and its tags changed"} <= {each.why for each in without.plan().changes}
+    silently(without)
+    assert list(tagged(without).values()) == [{"theirs": "kept", "a b+c": "1", **OURS}] * len(made)
+    assert without.plan().changes == ()
+    silently(without, destroy=True)
+    assert listing("some") == {}
+
+
+def test_nothing_that_runs_left_beside_the_data_outlives_a_destroy(tmp_path: Path) -> None:
+    """Reports, and what Glue jobs leave to say that they ended well; those of another deployment stay."""
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    store = objects("s3://lake/shop")
+    for whose, run in (("shop/prod/main", "r1"), ("shop/test/main", "r2")):
+        name = f"_anabranch/reports/one/{run}/copy.1.json"
+        store.put(name, json.dumps({"deployment": whose}).encode())
+        for execution in (run, f"{run}.retry1", f"{run}.retry1.part2"):
+            store.put(f"{done('one', 'copy')}/{execution}", b"")
+    store.put("cleaned/copied.csv", b"data")
+    assert deployment.destroy(lambda _: None).reports == 1
+    assert sorted(store.list("")) == sorted(
+        [
+            "_anabranch/reports/one/r2/copy.1.json",
+            *(f"{done('one', 'copy')}/r2{more}" for more in ("", ".retry1", ".retry1.part2")),
+            "cleaned/copied.csv",
+        ]
+    )
+    store.delete(list(store.list("")))
+    assert listing("some") == {}
 
 
 def test_a_pipeline_that_is_gone_goes_with_all_that_was_its_own(tmp_path: Path) -> None:
@@ -463,14 +570,21 @@ def test_a_throttled_call_is_made_again_and_one_that_stays_so_is_told(tmp_path: 
 class Throttle:
     """A platform that has no time, for so many calls."""
 
-    def __init__(self, calls: int) -> None:
-        self.left, self.asked = calls, 0
+    def __init__(
+        self,
+        calls: int,
+        body: bytes = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}',
+        status: int = 400,
+        error: str = "ThrottlingException",
+    ) -> None:
+        self.left, self.asked, self.body, self.status, self.error = calls, 0, body, status, error
 
     def __call__(self, *, request: Any, **_: Any) -> AWSResponse | None:
         self.asked += 1
         if self.left <= 0:
             return None
         self.left -= 1
-        raw = io.BytesIO(b'{"__type": "ThrottlingException", "message": "Rate exceeded"}')
+        raw = io.BytesIO(self.body)
         raw.stream = lambda *_, **__: iter([raw.getvalue()])  # type: ignore[attr-defined]
-        return AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, raw)
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-errortype": self.error}
+        return AWSResponse(request.url, self.status, headers, raw)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anabranch.data.access import access_of
 from anabranch.model.access import Access
 from anabranch.model.call import NativeCall, PythonCall, SparkCall
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.environment import Aws, Environment
+from anabranch.model.errors import InvalidProject
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
 from anabranch.platforms.aws.machine import DEFINITION
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.orchestration import AwsOrchestration
+from anabranch.platforms.aws.sizes import CODE, ROLE, size_of
 from anabranch.ports import Built
 
 if TYPE_CHECKING:
@@ -198,3 +204,70 @@ def test_an_unknown_engine_is_refused_by_name_with_those_that_there_are() -> Non
     found = AwsOrchestration(environment, AWS, Owner("shop", "prod"), lambda *_: Access((), ()))
     (refused,) = found.refusals(pipeline(python()))
     assert (refused.code, refused.hint) == ("no-cell", "engines: {python: lambda or glue}")
+
+
+def test_a_pipeline_of_many_steps_has_a_role_that_aws_takes() -> None:
+    """Its machine may call what begins like its functions, and nothing of another pipeline's."""
+    steps = [Step(StepId(f"{i:04d}"), PythonCall("a:b")) for i in range(1000)]
+    forms = compiled(pipeline(*steps), engines=())
+    role = forms["role/shop--prod--daily----states"]
+    assert size_of(role["policy"]) <= ROLE
+    (called,) = allowed(forms, "shop--prod--daily----states")["lambda:InvokeFunction"]
+    assert called.endswith(":function:shop--prod--daily--0*")
+    forms = compiled(pipeline(*steps), Aws("123456789012", "eu-west-1", "python3.11", poll=5))
+    assert size_of(forms["role/shop--prod--daily----states"]["policy"]) <= ROLE
+
+
+def test_steps_that_are_told_much_become_more_machines_that_aws_takes() -> None:
+    told = {f"name{i}": "x" * 1000 for i in range(50)}
+    steps = [Step(StepId(f"s{i}"), NativeCall("glue", "theirs", tuple(told.items()))) for i in range(60)]
+    forms = compiled(pipeline(*steps))
+    texts = [form["definition"] for address, form in forms.items() if address.startswith("machine/")]
+    assert len(texts) > 1
+    assert max(map(len, texts)) <= DEFINITION
+    assert sum(text.count('"Type":"Task"') for text in texts) >= 60
+
+
+@pytest.mark.parametrize(
+    "environment, owner, said",
+    [
+        ({}, Owner("p" * 120, "e" * 80), "too long together"),
+        ({"tags": tuple((f"{i:070d}", "x") for i in range(4))}, Owner("shop", "prod"), "has 4 tags"),
+        ({"tags": tuple((f"t{i}", "x") for i in range(48))}, Owner("shop", "prod"), "has 48 tags"),
+    ],
+)
+def test_names_and_tags_that_aws_does_not_take_are_refused(environment: Any, owner: Owner, said: str) -> None:
+    there = Environment(owner.environment, AWS, "s3://lake/shop", "s3://artifacts", **environment)
+    refused = AwsOrchestration(there, AWS, owner, lambda *_: Access((), ())).refusals(pipeline(python()))
+    assert [each.code for each in refused] == ["limit"]
+    assert said in refused[0].message
+
+
+def test_a_step_that_touches_more_than_its_role_can_say_is_refused() -> None:
+    data = tuple(DatasetSpec(f"table_{i}", format=Format.CSV) for i in range(40))
+    step = Step(StepId("all"), PythonCall("a:b"), inputs=tuple(DatasetInput(each.name, each.name) for each in data))
+    environment = Environment("prod", AWS, "s3://lake/shop", "s3://artifacts")
+    found = AwsOrchestration(environment, AWS, Owner("shop", "prod"), access_of)
+    (refused,) = found.refusals(Pipeline("daily", (step,), data))
+    assert (refused.code, "40 ports" in refused.message) == ("limit", True)
+    few = replace(step, inputs=step.inputs[:12])
+    assert not found.refusals(Pipeline("daily", (few,), data))
+
+
+def test_code_and_packages_that_no_function_holds_are_refused_before_anything_is_made() -> None:
+    def of(size: int) -> bytes:
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("data.bin", bytes(size))
+        return made.getvalue()
+
+    environment = Environment("prod", AWS, "s3://lake/shop", "s3://artifacts")
+    daily = {"daily": (pipeline(python()), b"{}")}
+    small = replace(AWS, scratch=1)
+    for aws, built, said in (
+        (AWS, Built(of(CODE + 1), {(): b"packages"}), "262 MB of code"),
+        (small, Built(b"payload", {(): of(2 * 1024 * 1024)}), "disk has 1 MB"),
+    ):
+        found = AwsOrchestration(environment, aws, Owner("shop", "prod"), lambda *_: Access((), ()))
+        with pytest.raises(InvalidProject, match=said):
+            found.resources(daily, built, "s3://lake/shop", {})

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.data import disk
 from anabranch.data.objects import mirror
+from anabranch.model.access import DONE, done
 from anabranch.model.pipeline import StepId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from anabranch.model.resource import Owner
@@ -86,7 +88,7 @@ def forget(storage: Path, deployment: str) -> int:
         mine = [names for names, deployed in zip(runs.values(), whose, strict=True) if deployed == deployment]
     gone = [name for names in mine for name in names]
     if (store := mirror.remote(storage)) is not None:
-        store.delete(gone)
+        store.delete([*_said(store.list(DONE), gone), *gone])
         return len(mine)
     for name in gone:
         with disk.told(storage / name):
@@ -96,6 +98,19 @@ def forget(storage: Path, deployment: str) -> int:
             if storage in folder.parents:
                 folder.rmdir()
     return len(mine)
+
+
+def _said(those: Iterable[str], reports: Iterable[str]) -> list[str]:
+    """Return, of what jobs left to say that a step ended well, that of the runs of which these are the reports.
+
+    It is called after the execution: that of a run, of a retry of it, or of a part of either.
+    """
+    runs: set[tuple[str, str]] = set()
+    for name in reports:
+        *_, pipeline, run, file = name.split("/")
+        step = file.removesuffix(".json").rpartition(".")[0]
+        runs.add((done(disk.unescape(pipeline), disk.unescape(step)), disk.unescape(run)))
+    return [name for name in those if (name.rpartition("/")[0], name.rpartition("/")[2].partition(".")[0]) in runs]
 
 
 AT_ONCE = 8

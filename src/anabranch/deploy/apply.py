@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
 
+from anabranch.model.errors import AnabranchError
 from anabranch.model.plan import Create, Delete, Forget, Record, Update
 from anabranch.model.resource import Applied
 
@@ -36,7 +37,8 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
     todo = TopologicalSorter({address: _before(change, changes) for address, change in changes.items()})
     todo.prepare()
     running: dict[Future[None], Change] = {}
-    failed: BaseException | None = None
+    failed: tuple[BaseException, Address] | None = None
+    made = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while todo.is_active() and (running or failed is None):
             for address in _ready(todo) if failed is None else ():
@@ -48,13 +50,23 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
             for future in done:
                 change = running.pop(future)
                 if (error := future.exception()) is not None:
-                    failed = failed or error
+                    failed = failed or (error, change.address)
                     continue
                 _keep(change, state)
                 told(change)
+                made += 1
                 todo.done(change.address)
     if failed is not None:
-        raise failed
+        error, address = failed
+        raise _placed(error, f"{address}: ", f" ({made} of {len(changes)} changes were made)")
+
+
+def _placed(error: BaseException, before: str, after: str) -> BaseException:
+    """Return an error of a call, which knows what was asked and not what for, with that."""
+    if isinstance(error, AnabranchError):
+        error.message = f"{before}{error.message}{after}"
+        error.args = (error.message,)
+    return error
 
 
 def _before(change: Change, changes: dict[Address, Change]) -> Iterable[Address]:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from anabranch.model.plan import Change
     from anabranch.model.resource import Live, Owner, Resource
 
+_WORDS: dict[tuple[str, ...], tuple[str, str, str]] = {
+    ("content",): ("it", "was", "is another"),
+    ("tags",): ("its tags", "were", "are others"),
+    ("tags", "content"): ("it and its tags", "were", "are others"),
+}
+"""How a change of one or the other is told."""
+
 
 def plan(  # noqa: PLR0913 - three sides, and whose they are
     desired: Sequence[Resource],
@@ -91,10 +98,11 @@ def _wanted(resource: Resource, applied: Applied | None, live: Live | None) -> C
             left = Applied(resource.address, live.name, resource.digest, resource.depends)
             return Record(left, "it is as it should be, and the state did not know")
         return None
+    it, was, other = _WORDS.get(live.differs, _WORDS["content",])
     if applied is not None and live.digest != applied.digest:
-        why = "it was changed by hand" if applied.digest == resource.digest else "it changed, here and by hand"
+        why = f"{it} {was} changed by hand" if applied.digest == resource.digest else f"{it} changed, here and by hand"
         return Update(resource, live, why, drifted=True)
-    return Update(resource, live, "it changed" if applied else "it is another than the project wants")
+    return Update(resource, live, f"{it} changed" if applied else f"{it} {other} than the project wants")
 
 
 def _foreign(live: Live) -> Diagnostic:

@@ -52,13 +52,23 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One object as it is on a platform now. Without an owner it carries no mark of ours; see `Resource.shared`."""
+    """One object as it is on a platform now. Without an owner it carries no mark of ours; see `Resource.shared`.
+
+    Attributes:
+        address: as of `Resource`.
+        name: as of `Resource`.
+        digest: of what it is made of.
+        owner: whose it is.
+        shared: as of `Resource`.
+        differs: what of it is not as its resource wants it, `content` or `tags`, where the platform tells these apart.
+    """
 
     address: Address
     name: str
     digest: str
     owner: Owner | None = None
     shared: bool = False
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

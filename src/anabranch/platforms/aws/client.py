@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from anabranch.model.environment import Aws
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE = 8
+"""Objects that are looked into at the same time, where no listing tells all of them."""
 _SETTINGS: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 60,
@@ -21,6 +29,7 @@ _SETTINGS: dict[str, Any] = {
     "retries": {"mode": "standard", "total_max_attempts": 6},
     "max_pool_connections": 16,
 }
+MISSING = "not-on-aws"
 _MISSING = {
     "ResourceNotFoundException",
     "EntityNotFoundException",
@@ -30,26 +39,42 @@ _MISSING = {
     "ParameterNotFound",
     "404",
 }
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
 _CREDENTIALS = {
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 }
-_BUSY = {"ResourceConflictException", "ConflictException", "ConcurrentModification", "EntityAlreadyExists"}
+_SLOWER = {"RequestLimitExceeded", "SlowDown", "BandwidthLimitExceeded", "RequestThrottled"}
+_ILL = 500
+"""The first status of HTTP that tells trouble of AWS's own."""
+_BUSY = {"ResourceConflictException", "ConflictException", "ConcurrentModification"}
+"""Codes that say, when something is made, that it is there already."""
+_THERE = {
+    "AlreadyExistsException",
+    "EntityAlreadyExists",
+    "ResourceAlreadyExistsException",
+    "StateMachineAlreadyExists",
+}
 
 
 class AwsClient:
     """One account in one region, with the credentials that AWS's own tools would find."""
 
-    def __init__(self, aws: Aws, tags: Iterable[tuple[str, str]] = ()) -> None:
-        """Name it, and the tags that people want on what is made there; nothing is asked yet."""
+    def __init__(self, aws: Aws) -> None:
+        """Name it; nothing is asked yet."""
         self._aws = aws
-        self.tags = dict(tags)
         self._clients: dict[str, Any] = {}
+        self._making = Lock()
 
     @cached_property
     def session(self) -> Any:
@@ -70,18 +95,42 @@ class AwsClient:
 
         Raises:
             NotFoundError: `not-on-aws`.
-            ConflictError: `aws-denied`, `aws-credentials`, `aws-busy`.
+            ConflictError: `aws-denied`, `aws-credentials`, `aws-busy`, `aws-there`.
             StepError: `aws-unreachable`, `aws-refused`.
         """
         with _told(service, operation):
             answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
         return answer
 
+    def content(self, **place: str) -> bytes:
+        """Return what an object of S3 holds; raises as `ask`."""
+        answer = self.ask("s3", "get_object", **place)
+        with _told("s3", "get_object"):
+            body: bytes = answer["Body"].read()
+        return body
+
     def pages(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """Yield the objects of a listing, page by page; raises as `ask`."""
         with _told(service, operation):
             for page in self._client(service).get_paginator(operation).paginate(**arguments):
                 yield from page.get(key, ())
+
+    def beside(self, ask: Callable[[T], R], those: Iterable[T]) -> list[R | None]:
+        """Ask for each of several, some at a time; None where there is nothing, any more.
+
+        Args:
+            ask: makes a call of this client.
+            those: what it is made for.
+        """
+
+        def one(that: T) -> R | None:
+            try:
+                return ask(that)
+            except NotFoundError:  # it may go between a listing and this
+                return None
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(one, those))
 
     def need_account(self) -> None:
         """Make sure that the credentials are of the account that is meant.
@@ -95,11 +144,12 @@ class AwsClient:
             raise ConflictError(message, code="wrong-account", hint="take the other credentials: AWS_PROFILE")
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            from botocore.config import Config
+        with self._making:  # a session makes one client at a time
+            if service not in self._clients:
+                from botocore.config import Config
 
-            self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
-        return self._clients[service]
+                self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
+            return self._clients[service]
 
 
 @contextmanager
@@ -110,10 +160,18 @@ def _told(service: str, operation: str) -> Generator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        raise _refused(call, error.response.get("Error", {})) from None
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as error:
+        raise _refused(call, error.response) from None
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.TokenRetrievalError,
+        exceptions.SSOError,
+        exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+    ) as error:
         message = f"AWS was not asked for {call}: {str(error).lower()}"
-        hint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        hint = "log in (aws sso login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise ConflictError(message, code="aws-credentials", hint=hint) from None
     except exceptions.ParamValidationError as error:
         message = f"AWS was not asked for {call}: {' '.join(str(error).split())}"
@@ -124,19 +182,33 @@ def _told(service: str, operation: str) -> Generator[None]:
         raise StepError(message, code="aws-unreachable", hint=hint) from None
 
 
-def _refused(call: str, told: dict[str, Any]) -> NotFoundError | ConflictError | StepError:
+def _refused(call: str, answer: dict[str, Any]) -> NotFoundError | ConflictError | StepError:
+    told, status = answer.get("Error", {}), answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code, said = str(told.get("Code", "")), str(told.get("Message", ""))
+    if code == "NoSuchBucket":
+        hint = "make it, or name another as storage or artifacts of the environment"
+        return NotFoundError(
+            f"AWS has no such bucket for {call}: {told.get('BucketName', said)}", code=MISSING, hint=hint
+        )
     if code in _MISSING or code.startswith("NoSuch"):
-        return NotFoundError(f"AWS finds nothing for {call}: {said}", code="not-on-aws", hint="anabranch apply")
+        return NotFoundError(f"AWS finds nothing for {call}: {said}", code=MISSING, hint="anabranch apply")
     if code in _CREDENTIALS:
-        hint = "log in again, or look at AWS_PROFILE and the region"
+        hint = "log in again, or look at AWS_PROFILE, the region, and this machine's clock"
         return ConflictError(f"AWS refuses the credentials ({code}): {said}", code="aws-credentials", hint=hint)
     if code in _DENIED:
-        hint = f"who applies needs the right to {call}; then run it again: it goes on where it stopped"
+        named = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)  # it may be iam:PassRole
+        hint = f"get the right to {named[1] if named else call}; then run it again: it goes on where it stopped"
         return ConflictError(f"AWS denies {call}: {said}", code="aws-denied", hint=hint)
+    if code in _THERE or (code in _BUSY and ":create_" in call):
+        message = f"AWS has made nothing by {call}, for something of that name is there: {said}"
+        hint = "plan again: it says whose that is, and how to take it over"
+        return ConflictError(message, code="aws-there", hint=hint)
     if code in _BUSY:
         message = f"AWS is busy with what {call} would change: {said}"
         return ConflictError(message, code="aws-busy", hint="run it again: it goes on where it stopped")
-    if "Throttl" in code or "TooManyRequests" in code:
+    if "Throttl" in code or "TooManyRequests" in code or code in _SLOWER:
         return StepError(f"AWS throttles {call}: {said}", code="aws-throttled", hint="wait a moment, then run it again")
+    if status >= _ILL:
+        message = f"AWS has trouble of its own with {call} ({code}): {said}"
+        return StepError(message, code="aws-unreachable", hint="run it again: it goes on where it stopped")
     return StepError(f"AWS refuses {call} ({code}): {said}", code="aws-refused", hint="look at what it says")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.access import done
 from anabranch.model.call import NativeCall
+from anabranch.model.errors import Diagnostic, InvalidProject
 from anabranch.model.pipeline import Schedule
 from anabranch.model.resource import PAYLOAD, Address, Resource, artifact_name
-from anabranch.platforms.aws import policies
+from anabranch.platforms.aws import policies, sizes
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
 from anabranch.platforms.aws.glue import spark_arguments
@@ -25,6 +26,8 @@ from anabranch.platforms.aws.kinds.machine import machine_form
 from anabranch.platforms.aws.kinds.role import role_form
 from anabranch.platforms.aws.kinds.rule import rule_form
 from anabranch.platforms.aws.kinds.schedule import schedule_form
+from anabranch.platforms.aws.kinds.tags import CELLS as TAGGED
+from anabranch.platforms.aws.kinds.tags import wanted_tags
 from anabranch.platforms.aws.limits import (
     FUNCTION_SECONDS,
     GLUE,
@@ -37,18 +40,19 @@ from anabranch.platforms.aws.limits import (
     seconds_of,
     workers_of,
 )
-from anabranch.platforms.aws.machine import Compiler, Target
+from anabranch.platforms.aws.machine import DEFINITION, Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
 from anabranch.platforms.aws.native import expression
 from anabranch.platforms.aws.weave import weave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.access import Access
     from anabranch.model.environment import Aws, Environment
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.resource import Owner
+    from anabranch.platforms.aws.machine import Machine
     from anabranch.ports import Built
 
 
@@ -110,8 +114,17 @@ class Deploying:
         """Full names in the account."""
         return Arns.of(self.aws)
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What is on all that takes tags."""
+        return wanted_tags(self.owner, dict(self.environment.tags))
+
     def resources(self, pipelines: Mapping[str, tuple[Pipeline, bytes]]) -> list[Resource]:
-        """Return what should be there, for pipelines with their definitions."""
+        """Return what should be there, for pipelines with their definitions.
+
+        Raises:
+            InvalidProject: `limit`, something is larger than AWS takes.
+        """
         found: list[Resource] = []
         payload = self._artifact(*PAYLOAD, self.built.payload, "the project's code")
         packages = {
@@ -120,6 +133,11 @@ class Deploying:
         }
         script = self._artifact("glue", ".py", self.script, "how Glue enters the payload")
         digest = payload.digest
+        runs = [self.job_of(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps]
+        if any(":lambda:" in each for each in runs) and (
+            problems := [*sizes.code(self.built, self.environment, self.aws.scratch)]
+        ):
+            raise InvalidProject(problems)
         if self.built.payload:
             found += [payload, *packages.values()]
         if any(self._is_job(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps):
@@ -127,7 +145,7 @@ class Deploying:
         for name, (pipeline, definition) in sorted(pipelines.items()):
             told = self._artifact(name, ".json", definition, f"the definition of {name}")
             group = log_group(self.owner, name)
-            form = canonical(logs_form(self.owner))
+            form = canonical({**logs_form(), "tags": self.tags})
             logs = Resource(logs_address(self.owner, group), group, form, note=f"the logs of {name}")
             found += [told, logs]
             for step in pipeline.steps:
@@ -204,14 +222,24 @@ class Deploying:
         """Return the role that runs a step, with its full name."""
         name = function_name(self.owner, pipeline.name, step.id)
         itself = self.arns.role(self.owner, name)
-        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
-        places = policies.Places(self.environment.storage, folder, logs.name)
-        access = self.access(step, pipeline)
-        policy = policies.for_step(access, step.needs, self.arns, places, itself)
-        if service.startswith("glue"):
-            policy = policies.with_glue(policy, self.arns, self.aws.interpreter)
+        policy = self._policy(step, pipeline, logs.name, itself)
         trust = policies.assumed_by(service, self.arns, itself)
         return self._resource("role", name, role_form(self.owner, trust, policy), note=f"what {step.id} may do"), itself
+
+    def _policy(self, step: Step, pipeline: Pipeline, logs: str, itself: str) -> policies.Document:
+        """Return what the role that runs a step may do."""
+        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
+        places = policies.Places(self.environment.storage, folder, logs)
+        policy = policies.for_step(self.access(step, pipeline), step.needs, self.arns, places, itself)
+        return policies.with_glue(policy, self.arns, self.aws.interpreter) if self._is_job(step, pipeline) else policy
+
+    def too_large(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
+        """Yield the steps that touch more than a role can say."""
+        logs = log_group(self.owner, pipeline.name)
+        for step in pipeline.steps:
+            if not isinstance(step.call, NativeCall):
+                itself = self.arns.role(self.owner, function_name(self.owner, pipeline.name, step.id))
+                yield from sizes.rights(step, self._policy(step, pipeline, logs, itself))
 
     def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
         own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
@@ -243,7 +271,8 @@ class Deploying:
         machines = Compiler(pipeline, target, arn, mark_of(self.owner)).compile(weave(pipeline.upstream))
         role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
         inside = [arn(each.part) for each in machines[1:]]
-        policy = policies.for_machine([*calls.values()], inside, self.arns, self.root)
+        self._small_enough(pipeline, machines)
+        policy = policies.for_machine([*calls.values()], arn(0), inside, self.arns, self.root)
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
         role = self._resource("role", role_name, form, note=f"what the state machine of {pipeline.name} may do")
@@ -256,6 +285,13 @@ class Deploying:
             needed = (role.address, definition.address, *called, *inner)
             found.append(self._resource("machine", name, form, needed, note=f"starts the steps of {pipeline.name}"))
         return found
+
+    def _small_enough(self, pipeline: Pipeline, machines: Sequence[Machine]) -> None:
+        for each in machines:
+            if (size := len(each.definition.encode())) > DEFINITION:
+                message = f"a state machine of `{pipeline.name}` would be {size:,} bytes"
+                hint = f"AWS takes {DEFINITION:,}: fewer arguments of jobs, or two pipelines"
+                raise InvalidProject([Diagnostic("limit", message, hint, pipeline.place)])
 
     def job_of(self, step: Step, pipeline: Pipeline) -> str:
         """Return the full name of what runs a step of this namespace's own; empty where nothing of ours does."""
@@ -303,7 +339,8 @@ class Deploying:
     def _resource(
         self, kind: str, name: str, form: dict[str, object], depends: tuple[Address, ...] = (), note: str = ""
     ) -> Resource:
-        return Resource(Address(f"{kind}/{name}"), name, canonical(form), depends, note=note)
+        tags = {"tags": self.tags} if kind in TAGGED else {}
+        return Resource(Address(f"{kind}/{name}"), name, canonical({**form, **tags}), depends, note=note)
 
     def _artifact(self, name: str, suffix: str, content: bytes, note: str) -> Resource:
         file = artifact_name(name, suffix, content)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from anabranch.platforms.aws.invoke import Function
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.tasks import Frame, states_of
+from anabranch.platforms.aws.turns import BEFORE, LIST, turn_states
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ LARGEST = 400
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
-LARGEST_OF_JOBS, LARGEST_OF_LOOKS = 200, 25
+LARGEST_OF_JOBS, LARGEST_OF_LOOKS = 200, 22
 """Steps of one machine that starts Glue jobs: their states are longer. One that looks at them by itself does so about
-100 times for each, at nine events a look. Source: as above.
+100 times for each, at nine events a look, and what is left is for the wait for its turn. Source: as above.
 """
 DEFINITION = 1_048_576
 """Bytes of a definition. Source: as above."""
@@ -100,17 +101,19 @@ class Compiler:
         self.machines: list[Machine] = []
 
     def compile(self, woven: Weave) -> list[Machine]:
-        """Return the machines: first the one that is started, then those that it starts."""
-        self.machines = []
-        self._next = 1
-        self._machine(0, woven)
-        return sorted(self.machines, key=lambda machine: machine.part)
+        """Return the machines: first the one that is started, then those that it starts.
 
-    @property
-    def _largest(self) -> int:
-        """How many steps a machine may have."""
+        Where steps are told so much that a definition is larger than AWS takes, there are more machines, and smaller.
+        """
         jobs = any(not isinstance(call, Function) for call in self._target.calls.values())
-        return min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+        self._largest = min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+        while True:
+            self.machines = []
+            self._next = 1
+            self._machine(0, woven)
+            if self._largest == 1 or all(len(each.definition.encode()) <= DEFINITION for each in self.machines):
+                return sorted(self.machines, key=lambda machine: machine.part)
+            self._largest //= 2
 
     def _machine(self, part: int, woven: Weave) -> None:
         apart = split(woven, self._largest)
@@ -118,7 +121,10 @@ class Compiler:
         states: States = {}
         begin = self._begin(part)
         states[BEGIN] = begin
-        begin["Next"] = self._states(apart, states, END, _Scope(inner, "outer" if part else "", count(1)))
+        first = self._states(apart, states, END, _Scope(inner, "outer" if part else "", count(1)))
+        if not part:  # whoever starts an inner one has its turn
+            states |= turn_states(self._arn(0), first)
+        begin["Next"] = first if part else LIST
         states |= _ends(part)
         told = {
             "Comment": f"{_comment(self._pipeline, part)} ({self._mark})",
@@ -147,8 +153,8 @@ class Compiler:
             "reused": f"{{% $exists({asked}.reused) ? {asked}.reused : {{}} %}}",
             "tried": f"{{% $exists({asked}.tried) ? {asked}.tried : {{}} %}}",
         }
-        outer = {"outer": f"{{% {asked}.bad %}}"} if part else {}
-        return {"Type": "Pass", "Assign": {**kept, **outer}, "Output": {"bad": {}}}
+        own = {"outer": f"{{% {asked}.bad %}}"} if part else {"turn": BEFORE}
+        return {"Type": "Pass", "Assign": {**kept, **own}, "Output": {"bad": {}}}
 
     def _states(self, woven: Weave, states: States, then: str, scope: _Scope) -> str:
         """Add the states of a part to others; return the first of them."""

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import NotFoundError
-from anabranch.platforms.aws import cells
+from anabranch.platforms.aws import cells, sizes
 from anabranch.platforms.aws.account import AwsAccount
 from anabranch.platforms.aws.client import AwsClient
 from anabranch.platforms.aws.deploy import Deploying, artifact_folder, machine_name
@@ -43,7 +43,7 @@ class AwsOrchestration:
         """
         self._environment, self._aws, self._owner, self._access = environment, aws, owner, access
         self._arns = Arns.of(aws)
-        self.client = AwsClient(aws, environment.tags)
+        self.client = AwsClient(aws)
         self.platform = AwsAccount(self.client, self._arns, environment.artifacts, owner)
         self.interpreter = aws.runtime.removeprefix("python")
 
@@ -55,7 +55,9 @@ class AwsOrchestration:
     def refusals(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Return what of a pipeline it cannot do."""
         branch = self._owner.namespace != "main"
-        return cells.refusals(pipeline, self._environment, self._aws, branch=branch)
+        found = cells.refusals(pipeline, self._environment, self._aws, branch=branch)
+        found += sizes.names(self._owner, self._environment)
+        return found or list(self._deploying(Built(), self._environment.storage, {}).too_large(pipeline))
 
     def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
         """Return what is not there of what pipelines need and nobody deploys; the account is asked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.model.access import DONE
@@ -28,6 +29,11 @@ Document: TypeAlias = dict[str, Any]
 
 READ = ["s3:GetObject"]
 WRITE = ["s3:PutObject", "s3:DeleteObject"]
+OF_FUNCTIONS, OF_JOBS, OF_MACHINES = 3500, 2500, 1000
+"""Characters of a role's policy, of 10,240, in which all that a state machine calls is named.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
 SECRETS = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "kms:Decrypt"]
 """What reads secrets, and changes nothing: a branch may do it wherever the step may."""
 
@@ -66,8 +72,8 @@ def for_step(access: Access, needs: Needs, arns: Arns, places: Places, itself: s
     # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     listed = {"StringLikeIfExists": {"s3:prefix": [f"{below}{each}" for each in (*access.reads, *access.writes)]}}
     statements: list[Document] = [
-        _allow(READ, arns.objects(places.storage, *access.reads, *access.writes)),
-        _allow(WRITE, arns.objects(places.storage, *access.writes)),
+        _allow(READ, arns.objects(places.storage, *access.reads)),
+        _allow([*READ, *WRITE], arns.objects(places.storage, *access.writes)),
         {**_allow(["s3:ListBucket"], [arns.bucket(bucket)]), "Condition": listed},
         _allow(READ, arns.objects(places.artifacts)),
         _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logs(places.logs), f"{arns.logs(places.logs)}:*"]),
@@ -133,19 +139,22 @@ def for_job_in_branch(root: str, arns: Arns) -> str:
     return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
 
 
-def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns, root: str) -> Document:
-    """Return what a state machine may do: call what runs its steps, and start its inner machines.
+def for_machine(calls: Sequence[Invocation], itself: str, machines: Sequence[str], arns: Arns, root: str) -> Document:
+    """Return what a state machine may do: call what runs its steps, see its own executions, start its inner machines.
 
     Args:
         calls: what runs its steps.
+        itself: the one that is started, in full.
         machines: the inner ones, in full.
         arns: of the account.
         root: of the namespace's datasets, where jobs say that they ended well.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/stepfunctions-iam.html
     """
-    functions, jobs = functions_in(calls), jobs_in(calls)
+    functions, jobs = gathered(functions_in(calls), OF_FUNCTIONS), gathered(jobs_in(calls), OF_JOBS)
+    machines = gathered(machines, OF_MACHINES)
     statements = [_allow(["lambda:InvokeFunction"], functions)] if functions else []
+    statements.append(_allow(["states:ListExecutions"], [itself]))
     if jobs:
         bucket, prefix = _split(root)
         said = f"{prefix}/{DONE}/*" if prefix else f"{DONE}/*"
@@ -171,6 +180,27 @@ def for_machine(calls: Sequence[Invocation], machines: Sequence[str], arns: Arns
             _allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], watched),
         ]
     return _document(statements)
+
+
+def gathered(names: Sequence[str], room: int) -> list[str]:
+    """Return names as a policy has room for them: each, or, of one pipeline's many, what they begin with.
+
+    Args:
+        names: in full.
+        room: characters that they may take.
+
+    >>> gathered(["shop--daily--clean", "shop--daily--copy"], 100)
+    ['shop--daily--clean', 'shop--daily--copy']
+    >>> gathered(["shop--daily--clean", "shop--daily--copy"], 20)
+    ['shop--daily--c*']
+    """
+    if sum(len(name) + 3 for name in names) <= room:
+        return sorted(names)
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.rpartition("--")[0], []).append(name)
+    common = (those[0] if len(those) == 1 else f"{commonprefix(those)}*" for those in groups.values())  # noqa: RUF071 - characters are meant
+    return sorted(common)
 
 
 def for_trigger(machine: str) -> Document:

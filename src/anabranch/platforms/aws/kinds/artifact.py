@@ -48,8 +48,6 @@ class Artifacts:
     def read(self, client: AwsClient, name: str) -> bytes | None:
         """Return an artifact's content; None when it is not there."""
         try:
-            answer = client.ask("s3", "get_object", Bucket=self._bucket, Key=f"{self._below}{name}")
+            return client.content(Bucket=self._bucket, Key=f"{self._below}{name}")
         except NotFoundError:
             return None
-        body: bytes = answer["Body"].read()
-        return body

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anabranch.model.resource import Address, Live, Owner, digest_of
+from anabranch.model.resource import Address, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
-    from anabranch.model.resource import Resource
+    from anabranch.model.resource import Live, Resource
     from anabranch.platforms.aws.client import AwsClient
 
 MARK = "anabranch: "
 """How the text starts, in a description, that says whose a resource is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object as it is there.
+
+    Attributes:
+        address: its name in the deployment.
+        name: its name on AWS.
+        form: what it is, but for its tags.
+        owner: whose it is; None where it carries no mark of ours.
+        tags: all that it has, where its listing tells.
+    """
+
+    address: Address
+    name: str
+    form: Mapping[str, Any]
+    owner: Owner | None
+    tags: Mapping[str, str] | None = None
+
+
 class Kind(Protocol):
     """Drives one kind of resource."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there at these names, and all else of the owner's."""
         ...
 
@@ -37,7 +57,7 @@ class Kind(Protocol):
         ...
 
 
-def canonical(form: dict[str, Any]) -> bytes:
+def canonical(form: Mapping[str, Any]) -> bytes:
     """Return a resource's form as bytes: equal forms are equal bytes, whatever the order of their keys."""
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -48,9 +68,9 @@ def form_of(resource: Resource) -> dict[str, Any]:
     return form
 
 
-def live_of(kind: str, name: str, form: dict[str, Any], owner: Owner | None) -> Live:
-    """Return a resource as it is there."""
-    return Live(Address(f"{kind}/{name}"), name, digest_of(canonical(form)), owner)
+def live_of(kind: str, name: str, form: dict[str, Any], owner: Owner | None) -> Found:
+    """Return a resource as it is there, of which a listing tells no tags."""
+    return Found(Address(f"{kind}/{name}"), name, form, owner)
 
 
 def mark_of(owner: Owner) -> str:

@@ -7,14 +7,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.errors import NotFoundError, StepError
-from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in, tags_of
+from anabranch.model.errors import ConflictError, NotFoundError, StepError
+from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
 
 HANDLER = "lambda_function.handle"
 PAYLOAD = "ANABRANCH_PAYLOAD"
@@ -63,7 +64,7 @@ def function_form(  # noqa: PLR0913 - what a function is
 class Functions:
     """The functions of an account."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there, from a listing."""
         for found in client.pages("lambda", "list_functions", "Functions"):
             whose = owner_in(found.get("Description", ""))
@@ -85,13 +86,11 @@ class Functions:
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a function, once its role can be taken, and wait until it can be called."""
         form = form_of(resource)
-        owner = owner_in(form["description"])
         settings = {**_settings(resource), "Code": _code(form), "PackageType": "Zip", "Architectures": ["x86_64"]}
-        tags = {**client.tags, **(tags_of(owner) if owner else {})}
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                client.ask("lambda", "create_function", **settings, Tags=tags)
+                client.ask("lambda", "create_function", **settings, Tags=form["tags"])
                 break
             except StepError as error:
                 # IAM tells a new role to all that ask within seconds, not at once.
@@ -102,11 +101,19 @@ class Functions:
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a function's settings, then its code; cut off between, it is updated again."""
-        _settled(client, resource.name)
-        client.ask("lambda", "update_function_configuration", **_settings(resource))
-        _settled(client, resource.name)
-        code = _code(form_of(resource))
-        client.ask("lambda", "update_function_code", FunctionName=resource.name, **code)
+        code = {"FunctionName": resource.name, **_code(form_of(resource))}
+        for operation, told in (
+            ("update_function_configuration", _settings(resource)),
+            ("update_function_code", code),
+        ):
+            _settled(client, resource.name)
+            try:
+                client.ask("lambda", operation, **told)
+            except ConflictError as error:  # a call whose answer was lost is under way: what it does is done again
+                if error.code != "aws-busy":
+                    raise
+                _settled(client, resource.name)
+                client.ask("lambda", operation, **told)
         _settled(client, resource.name)
 
     def delete(self, client: AwsClient, live: Live) -> None:

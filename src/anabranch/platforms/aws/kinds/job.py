@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError, StepError
-from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in, tags_of
+from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
 from anabranch.platforms.aws.kinds.function import PATIENCE
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
 
 CONCURRENT = 100
 """Runs of one job at a time: branches call main's jobs."""
@@ -52,7 +53,7 @@ def job_form(
 class Jobs:
     """The Glue jobs of an account."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there, from a listing."""
         for found in client.pages("glue", "get_jobs", "Jobs"):
             whose = owner_in(found.get("Description", ""))
@@ -61,8 +62,7 @@ class Jobs:
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a job, once its role can be taken."""
-        owner = owner_in(form_of(resource)["description"])
-        tags = tags_of(owner) if owner else {}
+        tags = form_of(resource)["tags"]
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

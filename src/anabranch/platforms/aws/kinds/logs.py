@@ -6,23 +6,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
-from anabranch.model.resource import Address, Live, digest_of
-from anabranch.platforms.aws.kinds.form import canonical, form_of, tags_of
+from anabranch.model.resource import Address
+from anabranch.platforms.aws.kinds.form import Found, form_of
 from anabranch.platforms.aws.names import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from anabranch.model.resource import Owner, Resource
+    from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
 
 DAYS = 30
 """How long what steps printed is kept."""
 
 
-def logs_form(owner: Owner) -> dict[str, Any]:
+def logs_form() -> dict[str, Any]:
     """Return a log group's form."""
-    return {"days": DAYS, "tags": tags_of(owner)}
+    return {"days": DAYS}
 
 
 def logs_address(owner: Owner, name: str) -> Address:
@@ -33,17 +33,15 @@ def logs_address(owner: Owner, name: str) -> Address:
 class LogGroups:
     """The log groups of an account."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:  # noqa: ARG002 - all names are below ours
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:  # noqa: ARG002 - all names are below ours
         """Yield what is below the owner's folder: nobody else's name is ours."""
         for group in client.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=path_of(owner)):
-            form = {"days": group.get("retentionInDays"), "tags": tags_of(owner)}
             name = group["logGroupName"]
-            yield Live(logs_address(owner, name), name, digest_of(canonical(form)), owner)
+            yield Found(logs_address(owner, name), name, {"days": group.get("retentionInDays")}, owner)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a log group, then say how long it keeps; cut off between, it is updated."""
-        tags = {**client.tags, **form_of(resource)["tags"]}
-        client.ask("logs", "create_log_group", logGroupName=resource.name, tags=tags)
+        client.ask("logs", "create_log_group", logGroupName=resource.name, tags=form_of(resource)["tags"])
         self.update(client, resource)
 
     def update(self, client: AwsClient, resource: Resource) -> None:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
-from anabranch.platforms.aws.kinds.form import form_of, live_of, owner_in, tags_of
+from anabranch.platforms.aws.kinds.form import form_of, live_of, owner_in
+from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import prefix_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
     from anabranch.platforms.aws.names import Arns
 
 
@@ -30,32 +32,30 @@ class Machines:
         """Name the account."""
         self._arns = arns
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there; those whose name could be the owner's are looked into."""
         prefix = prefix_of(owner)
-        for found in client.pages("stepfunctions", "list_state_machines", "stateMachines"):
-            name = found["name"]
-            if name in names or name.startswith(prefix):
-                with suppress(NotFoundError):  # it may go between the two calls
-                    arn = found["stateMachineArn"]
-                    told = client.ask("stepfunctions", "describe_state_machine", stateMachineArn=arn)
-                    whose = _owner(told["definition"])
-                    if told.get("status") != "DELETING" and (whose == owner or name in names):
-                        yield live_of("machine", name, machine_form(told["definition"], told["roleArn"]), whose)
+        listed = client.pages("stepfunctions", "list_state_machines", "stateMachines")
+        ours = [each for each in listed if each["name"] in names or each["name"].startswith(prefix)]
+        for told in client.beside(
+            lambda each: client.ask("stepfunctions", "describe_state_machine", stateMachineArn=each["stateMachineArn"]),
+            ours,
+        ):
+            if told is not None and told.get("status") != "DELETING":
+                name, whose = told["name"], _owner(told["definition"])
+                if whose == owner or name in names:
+                    yield live_of("machine", name, machine_form(told["definition"], told["roleArn"]), whose)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a state machine; the same call with the same definition makes no second one."""
         form = form_of(resource)
-        owner = _owner(form["definition"])
-        told = {**client.tags, **(tags_of(owner) if owner else {})}
-        tags = [{"key": key, "value": value} for key, value in told.items()]
         client.ask(
             "stepfunctions",
             "create_state_machine",
             name=resource.name,
             definition=form["definition"],
             roleArn=form["role"],
-            tags=tags,
+            tags=spelled("machine", form["tags"]),
         )
 
     def update(self, client: AwsClient, resource: Resource) -> None:

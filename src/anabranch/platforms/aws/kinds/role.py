@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
-from anabranch.platforms.aws.kinds.form import form_of, live_of, tags_of
+from anabranch.model.resource import Address
+from anabranch.platforms.aws.kinds.form import Found, form_of
+from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import path_of
 
 if TYPE_CHECKING:
@@ -22,13 +24,13 @@ POLICY = "anabranch"
 
 def role_form(owner: Owner, trust: Document, policy: Document) -> dict[str, Any]:
     """Return a role's form."""
-    return {"path": path_of(owner), "trust": trust, "policy": policy, "others": [], "tags": tags_of(owner)}
+    return {"path": path_of(owner), "trust": trust, "policy": policy, "others": []}
 
 
 class Roles:
     """The roles of an account."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there; whole pages of roles come with their policies."""
         path = path_of(owner)
         roles = client.pages("iam", "get_account_authorization_details", "RoleDetailList", Filter=["Role"])
@@ -42,14 +44,13 @@ class Roles:
                     "trust": role["AssumeRolePolicyDocument"],
                     "policy": inline.pop(POLICY, None),
                     "others": sorted([*inline, *attached]),
-                    "tags": tags_of(owner),  # they tell people something, and mean nothing to us
                 }
-                yield live_of("role", name, form, owner if ours else None)
+                tags = {each["Key"]: each["Value"] for each in role.get("Tags", ())}
+                yield Found(Address(f"role/{name}"), name, form, owner if ours else None, tags)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a role, then its policy; cut off between, it is a role that lacks its policy, and is updated."""
         form = form_of(resource)
-        tags = [{"Key": key, "Value": value} for key, value in {**client.tags, **form["tags"]}.items()]
         trust = _text(form["trust"])
         client.ask(
             "iam",
@@ -57,7 +58,7 @@ class Roles:
             RoleName=resource.name,
             Path=form["path"],
             AssumeRolePolicyDocument=trust,
-            Tags=tags,
+            Tags=spelled("role", form["tags"]),
         )
         self._allow(client, resource)
 
@@ -82,9 +83,11 @@ class Roles:
         inline = client.ask("iam", "list_role_policies", RoleName=name)["PolicyNames"]
         for each in inline:
             if each != keep:
-                client.ask("iam", "delete_role_policy", RoleName=name, PolicyName=each)
+                with suppress(NotFoundError):  # the role itself is still to be deleted
+                    client.ask("iam", "delete_role_policy", RoleName=name, PolicyName=each)
         for attached in client.ask("iam", "list_attached_role_policies", RoleName=name)["AttachedPolicies"]:
-            client.ask("iam", "detach_role_policy", RoleName=name, PolicyArn=attached["PolicyArn"])
+            with suppress(NotFoundError):
+                client.ask("iam", "detach_role_policy", RoleName=name, PolicyArn=attached["PolicyArn"])
 
 
 def _text(document: Document) -> str:

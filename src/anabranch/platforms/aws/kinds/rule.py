@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
+from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import prefix_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import ObjectCreated
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
 
 TARGET = "pipeline"
 """The id of a rule's only target."""
@@ -55,25 +57,26 @@ def _plain(text: str) -> str:
 class Rules:
     """The rules of an account's default event bus."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there; the targets of those that are ours are asked for."""
-        for found in client.pages("events", "list_rules", "Rules", NamePrefix=prefix_of(owner)):
-            name, whose = found["Name"], owner_in(found.get("Description", ""))
-            if whose == owner or name in names:
-                with suppress(NotFoundError):  # it may go between the two calls
-                    form = {
-                        "pattern": json.loads(found.get("EventPattern") or "{}"),
-                        "targets": sorted(
-                            [each["Id"], each["Arn"], each.get("RoleArn", ""), each.get("Input", "")]
-                            for each in _targets(client, name)
-                        ),
-                        "description": found.get("Description", ""),
-                    }
-                    yield live_of("rule", name, form, whose)
+        listed = client.pages("events", "list_rules", "Rules", NamePrefix=prefix_of(owner))
+        ours = [each for each in listed if each["Name"] in names or owner_in(each.get("Description", "")) == owner]
+        targets = client.beside(lambda each: _targets(client, each["Name"]), ours)
+        for found, starts in zip(ours, targets, strict=True):
+            if starts is not None:
+                whose = owner_in(found.get("Description", ""))
+                form = {
+                    "pattern": json.loads(found.get("EventPattern") or "{}"),
+                    "targets": sorted(
+                        [each["Id"], each["Arn"], each.get("RoleArn", ""), each.get("Input", "")] for each in starts
+                    ),
+                    "description": found.get("Description", ""),
+                }
+                yield live_of("rule", found["Name"], form, whose)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a rule, then what it starts; cut off between, it starts nothing, and is updated."""
-        self._put(client, resource, "ENABLED")
+        self._put(client, resource, "ENABLED", Tags=spelled("rule", form_of(resource)["tags"]))
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a rule; one that somebody has switched off stays so, and what else it starts is taken away."""
@@ -90,10 +93,10 @@ class Rules:
                 client.ask("events", "remove_targets", Rule=live.name, Ids=ids)
             client.ask("events", "delete_rule", Name=live.name)
 
-    def _put(self, client: AwsClient, resource: Resource, state: str) -> None:
+    def _put(self, client: AwsClient, resource: Resource, state: str, **more: Any) -> None:
         form = form_of(resource)
         told = {"EventPattern": json.dumps(form["pattern"]), "Description": form["description"], "State": state}
-        client.ask("events", "put_rule", Name=resource.name, **told)
+        client.ask("events", "put_rule", Name=resource.name, **told, **more)
         targets = [{"Id": each[0], "Arn": each[1], "RoleArn": each[2]} for each in form["targets"]]
         client.ask("events", "put_targets", Rule=resource.name, Targets=targets)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
+    from anabranch.platforms.aws.kinds.form import Found
 
 
 def schedule_form(owner: Owner, expression: str, timezone: str, machine: str, role: str) -> dict[str, Any]:
@@ -31,25 +32,25 @@ def schedule_form(owner: Owner, expression: str, timezone: str, machine: str, ro
 class Schedules:
     """The schedules of an account, in its default group."""
 
-    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Live]:
+    def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there; those whose name could be the owner's are looked into."""
         prefix = prefix_of(owner)
-        for found in client.pages("scheduler", "list_schedules", "Schedules", GroupName="default"):
-            name = found["Name"]
-            if name in names or name.startswith(prefix):
-                with suppress(NotFoundError):  # it may go between the two calls
-                    told = client.ask("scheduler", "get_schedule", Name=name)
-                    whose = owner_in(told.get("Description", ""))
-                    if whose == owner or name in names:
-                        form = {
-                            "expression": told["ScheduleExpression"],
-                            "timezone": told.get("ScheduleExpressionTimezone", "UTC"),
-                            "target": told["Target"]["Arn"],
-                            "role": told["Target"]["RoleArn"],
-                            "input": told["Target"].get("Input", ""),
-                            "description": told.get("Description", ""),
-                        }
-                        yield live_of("schedule", name, form, whose)
+        listed = client.pages("scheduler", "list_schedules", "Schedules", GroupName="default")
+        ours = [each["Name"] for each in listed if each["Name"] in names or each["Name"].startswith(prefix)]
+        for told in client.beside(lambda name: client.ask("scheduler", "get_schedule", Name=name), ours):
+            if told is None:
+                continue
+            name, whose = told["Name"], owner_in(told.get("Description", ""))
+            if whose == owner or name in names:
+                form = {
+                    "expression": told["ScheduleExpression"],
+                    "timezone": told.get("ScheduleExpressionTimezone", "UTC"),
+                    "target": told["Target"]["Arn"],
+                    "role": told["Target"]["RoleArn"],
+                    "input": told["Target"].get("Input", ""),
+                    "description": told.get("Description", ""),
+                }
+                yield live_of("schedule", name, form, whose)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a schedule."""
