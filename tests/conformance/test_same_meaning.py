@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -186,3 +187,22 @@ def test_a_buggy_step_of_a_branch_cannot_write_to_main(both: Both) -> None:
         there.branches.drop("buggy")
     finally:
         steps.write_text(before)
+
+
+def test_a_branch_is_carved_where_main_was_not_deployed_from(both: Both) -> None:
+    """Another clone, whose code has changed already, has never seen the code that main runs."""
+    both.project.remote("real").run(both.project.pipeline("diamond"), {}, None, Told())
+    clone = both.folder / "clone"
+    shutil.copytree(both.folder / "project", clone, ignore=shutil.ignore_patterns(".anabranch", "__pycache__"))
+    steps = clone / "steps.py"
+    steps.write_text(steps.read_text().replace('pl.col("n") * 10', 'pl.col("n") * 12'))
+    there = Project.load(clone).at("real")
+    branch = there.branches.create("far", "diamond")
+    try:
+        assert [(each.step, each.role) for each in branch.reasons] == [
+            ("right", Role.CHANGED),
+            ("join", Role.DOWNSTREAM),
+        ]
+    finally:
+        there.branches.drop("far")
+        shutil.rmtree(clone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anabranch.model.errors import NotFoundError
-from anabranch.store.code import CodeStore
+from anabranch.store.code import LIBRARIES, CodeStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +94,17 @@ def test_two_clones_of_one_state_have_one_digest(tmp_path: Path) -> None:
     assert len(set(digests)) == 1
     (tmp_path / "one" / "run.sh").chmod(0o644)
     assert CodeStore(tmp_path / "one", tmp_path / "kept1").snapshot() != digests[0]
+
+
+def test_code_that_was_deployed_elsewhere_is_kept_if_it_is_what_it_is_said_to_be(tmp_path: Path) -> None:
+    there = project(tmp_path / "there")
+    digest = there.snapshot()
+    tree = there.tree(digest)
+    files = [(name, tree.read(name) or b"", tree.executable(name)) for name in tree.names()]
+    libraries = (tree.read(LIBRARIES) or b"").decode()
+    here = CodeStore(tmp_path, tmp_path / "here")
+    assert not here.adopt(digest, files[1:], libraries)
+    assert not here.has(digest)
+    assert here.adopt(digest, files, libraries)
+    assert here.tree(digest).libraries() == tree.libraries()
+    assert not here.diff(digest, digest)
