@@ -52,6 +52,7 @@ format: env  ## Format the code, and mend what ruff can mend
 
 bench: env  ## Measure speed beside the peers, each figure as a ratio
 	@$(PYTHON) tools/bootstrap.py bench
+	@$(PYTHON) tools/bootstrap.py emulators
 	@$(PYTHON) tools/bootstrap.py airflow
 	@ANABRANCH_BENCH_PYTHON=.venv-bench/bin/python $(BIN)/python benchmarks/run.py $(ARGS)
 

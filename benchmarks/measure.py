@@ -13,15 +13,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Timing:
-    """A command's median seconds and largest peak memory in MB; `told` is what its last run printed."""
+    """A command's median seconds and largest peak memory in MB; `told` is what its last run printed.
+
+    `cpu` is the median of the seconds in which it computed: what others take to answer it is not among them.
+    """
 
     seconds: float
     megabytes: float
     told: str
+    cpu: float
 
 
-def once(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> tuple[float, float, str]:
-    """Run a command once; return its seconds, its peak memory in MB and its output.
+def once(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> Timing:
+    """Run a command once.
 
     Raises:
         RuntimeError: it failed.
@@ -42,20 +46,25 @@ def once(command: Sequence[str], folder: Path, environment: dict[str, str] | Non
     if process.returncode:
         message = f"{' '.join(command)} exited with {process.returncode}:\n{told}"
         raise RuntimeError(message)
-    return time.perf_counter() - began, usage.ru_maxrss / 1024, told
+    return Timing(time.perf_counter() - began, usage.ru_maxrss / 1024, told, usage.ru_utime + usage.ru_stime)
 
 
-def in_turn(commands: dict[str, Sequence[str]], folder: Path, runs: int = 5) -> dict[str, Timing]:
+def in_turn(
+    commands: dict[str, Sequence[str]], folder: Path, runs: int = 5, environment: dict[str, str] | None = None
+) -> dict[str, Timing]:
     """Run the commands A B C A B C ..., so that a slow moment of the machine hits all of them; one warm-up each."""
-    found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in commands}
+    found: dict[str, list[Timing]] = {name: [] for name in commands}
     for round_ in range(runs + 1):
         for name, command in commands.items():
-            measured = once(command, folder)
+            measured = once(command, folder, environment)
             if round_:
                 found[name].append(measured)
     return {
         name: Timing(
-            statistics.median(each[0] for each in measured), max(each[1] for each in measured), measured[-1][2]
+            statistics.median(each.seconds for each in measured),
+            max(each.megabytes for each in measured),
+            measured[-1].told,
+            statistics.median(each.cpu for each in measured),
         )
         for name, measured in found.items()
     }

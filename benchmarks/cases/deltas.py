@@ -99,12 +99,11 @@ def measured(commands: dict[str, list[str]], folder: Path, runs: int) -> dict[st
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     for round_ in range(runs + 1):
         for name, command in commands.items():
-            seconds, megabytes, told = once(command, folder)
+            one = once(command, folder)
             if round_ or not runs:
-                number = told.split()[-1] if told.split() else ""
-                found[name].append(
-                    (seconds, float(number) if number.replace(".", "").isdigit() else seconds, megabytes)
-                )
+                number = one.told.split()[-1] if one.told.split() else ""
+                told = float(number) if number.replace(".", "").isdigit() else one.seconds
+                found[name].append((one.seconds, told, one.megabytes))
     return {
         name: Measured(
             statistics.median(each[0] for each in runs_),

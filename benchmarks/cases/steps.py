@@ -72,9 +72,9 @@ def rows(bench: str, runs: int = 3) -> list[Row]:
         for script, text in (("go.py", GO), ("kedro_.py", KEDRO), ("dagster_.py", DAGSTER)):
             (folder / script).write_text(text)
         for _ in range(runs):
-            found["ours"].append(last_number(once([sys.executable, "go.py"], folder)[2]))
-            found["kedro"].append(last_number(once([bench, "kedro_.py"], folder)[2]))
-            found["dagster"].append(last_number(once([bench, "dagster_.py"], folder)[2]))
+            found["ours"].append(last_number(once([sys.executable, "go.py"], folder).told))
+            found["kedro"].append(last_number(once([bench, "kedro_.py"], folder).told))
+            found["dagster"].append(last_number(once([bench, "dagster_.py"], folder).told))
         floor = two_appends(folder)
     ms = {name: statistics.median(each) / COUNT * 1000 for name, each in found.items()}
     return [
