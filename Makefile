@@ -31,7 +31,7 @@ test: env  ## Install what the tests need, and run all of them, with coverage
 	@$(PYTHON) tools/bootstrap.py dbt
 	@$(PYTHON) tools/bootstrap.py emulators
 	@$(PYTHON) tools/bootstrap.py airflow
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 lint: style types imports  ## Check style, types and the direction of imports; `make -k lint` shows all at once
 

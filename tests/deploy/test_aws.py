@@ -153,6 +153,7 @@ class Cut:
 
 
 @pytest.mark.parametrize("third", range(3))
+@pytest.mark.apart
 @pytest.mark.parametrize("form", [{"pipeline": ALONE}, {"pipeline": TWO, "engines": "{shell: glue}"}])
 def test_cut_off_after_each_remote_call_the_next_apply_converges(
     tmp_path: Path, form: dict[str, str], third: int

@@ -49,6 +49,7 @@ class Lost:
                 raise ConnectionClosedError(endpoint_url=request.url)
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("form", [{"pipeline": ALONE}, {"pipeline": TWO, "engines": "{shell: glue}"}])
 def test_an_answer_that_is_lost_is_no_matter(tmp_path: Path, form: dict[str, str]) -> None:
     """From nothing to a pipeline, to another form of it with other tags, to nothing: once for each kind of call."""
