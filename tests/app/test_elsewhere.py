@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anabranch.app.deploy import as_workers_see
+from anabranch.app.deploy import as_workers_see, kept_there
 from anabranch.data.objects import mirror
 from anabranch.entry import dataset_here
 from anabranch.model.dataset import Bound, DatasetSpec
+from anabranch.model.pipeline import Needs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,3 +36,14 @@ def test_a_folder_that_all_see_is_itself_and_what_is_not_main_s_stays() -> None:
     assert dataset_here(as_workers_see(spec)) == spec
     own = DatasetSpec("legs")
     assert dataset_here(as_workers_see(own)) == own
+
+
+def test_an_environment_says_where_a_secret_is_kept_there() -> None:
+    """A plain variable of the step's own is no secret, and comes first; what the environment has besides is added."""
+    needs = Needs(env=(("PLAIN", "a"),), secrets=(("KEY", "secret://env/KEY"), ("OWN", "secret://env/OWN")))
+    there = [("KEY", "secret://ssm/key"), ("PLAIN", "secret://ssm/plain"), ("MORE", "secret://ssm/more")]
+    assert dict(kept_there(needs, there)) == {
+        "KEY": "secret://ssm/key",
+        "OWN": "secret://env/OWN",
+        "MORE": "secret://ssm/more",
+    }

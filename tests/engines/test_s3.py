@@ -202,3 +202,13 @@ def test_workers_that_begin_at_once_share_a_mirror(tmp_path: Path, monkeypatch: 
     code = "from anabranch.data.objects.mirror import local\nfor i in range(200): local(f's3://lake/{i}')"
     started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_bucket_that_is_not_there_is_told() -> None:
+    """Not as a key that is not there, and not as an error of ours."""
+    store = Objects("s3://nobody-made-this/below")
+    for act in (lambda: store.list("a"), lambda: store.put("a", b""), lambda: store.put("a", b"", fresh=True)):
+        with pytest.raises(StepError) as told:
+            act()
+        assert told.value.code == "storage-unreachable"

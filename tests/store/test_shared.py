@@ -51,6 +51,29 @@ def test_an_answer_that_was_lost_is_no_lost_lock(in_bucket: InBucket, monkeypatc
     assert in_bucket.open().applied() == {APPLIED.address: APPLIED}
 
 
+def test_a_write_that_was_interrupted_after_it_was_made_leaves_no_lock(
+    in_bucket: InBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl-C: the object is a newer one than whoever lets go knows of, and the lock in it is still his."""
+    state, put = in_bucket.open(), in_bucket.bucket.put
+
+    def interrupted(*given: Any, **more: Any) -> bool:
+        put(*given, **more)
+        raise KeyboardInterrupt
+
+    def cut_off() -> None:
+        with state.lock():
+            state.record(APPLIED)
+            with monkeypatch.context() as patch:
+                patch.setattr(in_bucket.bucket, "put", interrupted)
+                state.intend(APPLIED.address)
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    with in_bucket.open().lock():
+        pass
+
+
 def test_who_lost_the_lock_deletes_nothing(in_bucket: InBucket) -> None:
     now = [1000.0]
     one, two = (in_bucket.open(lambda: now[0]) for _ in range(2))

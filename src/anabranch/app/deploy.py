@@ -30,6 +30,7 @@ from anabranch.model.errors import (
 from anabranch.model.resource import Address, Owner
 from anabranch.model.run import RunState, fold
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
+from anabranch.platforms.process.secrets import PROVIDERS
 from anabranch.ports import Built
 from anabranch.run.packages import packages
 from anabranch.store.code import LIBRARIES
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from anabranch.deploy.payload import Defined
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
-    from anabranch.model.pipeline import Pipeline, Step, StepId
+    from anabranch.model.pipeline import Needs, Pipeline, Step, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
     from anabranch.ports import Files, Orchestration, Platform, StateStore
@@ -63,7 +64,7 @@ class Deployment:
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
-        found = [*self._project.check(pipeline), *self._unknown_steps()]
+        found = [*self._project.check(pipeline), *self._unknown_steps(), *self._unknown_providers()]
         for each in [self._project.pipeline(pipeline)] if pipeline else self._project.pipelines.values():
             found += self.orchestration.refusals(each)
         # What is wrong with the environment itself is told once, and not for each pipeline.
@@ -81,6 +82,15 @@ class Deployment:
             if name not in known:
                 message = f"environment `{self.environment.name}` chooses an engine for `{name}`, which is no step"
                 yield Diagnostic("unknown-step", message, closest(name, known), self.environment.place)
+
+    def _unknown_providers(self) -> Iterator[Diagnostic]:
+        """Yield the environment's variables that are secrets of a provider which nobody knows."""
+        for name, value in self.environment.variables:
+            provider = value.removeprefix("secret://").partition("/")[0]
+            if value.startswith("secret://") and provider not in PROVIDERS:
+                message = f"environment `{self.environment.name}` has {name} from {value}, which nothing gives"
+                hint = closest(provider, PROVIDERS)
+                yield Diagnostic("missing-secret", message, hint, self.environment.place)
 
     def of_branch(self, namespace: str) -> Deployment:
         """Return the deployment of a branch beside this one."""
@@ -304,7 +314,8 @@ def as_workers_see(spec: DatasetSpec) -> DatasetSpec:
 def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
     """Return the pipeline whose steps have the environment's variables; a step's own come first.
 
-    Jobs that exist already have none: nothing of ours runs there.
+    Of a secret the environment says where it is kept there. Jobs that exist already have no variables: nothing of ours
+    runs there.
     """
     plain = [(key, value) for key, value in environment.variables if not value.startswith("secret://")]
     secret = [(key, value) for key, value in environment.variables if value.startswith("secret://")]
@@ -316,10 +327,18 @@ def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
         needs = replace(
             step.needs,
             env=(*step.needs.env, *(pair for pair in plain if pair[0] not in own)),
-            secrets=(*step.needs.secrets, *(pair for pair in secret if pair[0] not in own)),
+            secrets=tuple(kept_there(step.needs, secret)),
         )
         steps[i] = replace(step, needs=needs)
     return replace(pipeline, steps=tuple(steps)) if environment.variables else pipeline
+
+
+def kept_there(needs: Needs, secret: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield a step's secrets, each where the environment keeps it, and those of the environment besides."""
+    known, plain = dict(secret), {name for name, _ in needs.env}
+    for name, reference in needs.secrets:
+        yield name, known.pop(name, reference)
+    yield from ((name, reference) for name, reference in known.items() if name not in plain)
 
 
 def targeted(made: Plan, wanted: frozenset[str]) -> Plan:

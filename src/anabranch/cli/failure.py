@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ def show(error: BaseException, argv: Sequence[str]) -> int:
     if os.environ.get("ANABRANCH_DEBUG"):
         traceback.print_exception(error)
     diagnostics, code = explain(error)
+    diagnostics = tuple(replace(each, hint=_there(each.hint, argv)) for each in diagnostics)
     if isinstance(error, KeyboardInterrupt | click.Abort):
         sys.stderr.write("interrupted\n")
     elif isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -96,6 +99,20 @@ def counted(diagnostics: Sequence[Diagnostic]) -> str:
     errors = sum(item.severity is Severity.ERROR for item in diagnostics)
     warnings = len(diagnostics) - errors
     return ", ".join(plural(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number)
+
+
+def _there(hint: str, argv: Sequence[str]) -> str:
+    """Return a hint whose commands are for the environment that the command line names.
+
+    >>> _there("anabranch runs show abc", ["runs", "cancel", "abc", "-e", "prod"])
+    'anabranch runs show -e prod abc'
+    """
+    named = next((argv[i + 1] for i, word in enumerate(argv[:-1]) if word in {"-e", "--environment"}), "")
+    return _COMMAND.sub(lambda found: f"{found[0]} -e {named}", hint) if named else hint
+
+
+_COMMAND = re.compile(r"anabranch (?:plan|apply|import|destroy|compile|run|runs \w+|branch \w+)\b(?!.* -e\b)")
+"""A command that knows environments, and names none."""
 
 
 def _where(place: Place, root: Path) -> str:

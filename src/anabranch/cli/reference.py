@@ -27,9 +27,10 @@ any error.
 | 1 | an error of anabranch itself, or of the machine |
 | 2 | a wrong option, argument or selection |
 | 3 | the project, a spec or a pipeline is invalid |
-| 4 | a step failed |
+| 4 | a step failed, or a platform or storage could not be reached |
 | 5 | a step's output breaks its dataset's contract, or a test's expectation |
-| 7 | a lock or a state stands in the way |
+| 6 | there are differences: only with `--exit-code` |
+| 7 | a lock or a state stands in the way, or credentials do |
 | 8 | nothing of that name |
 | 130 | interrupted, or cancelled |
 """

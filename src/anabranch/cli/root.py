@@ -74,7 +74,14 @@ class LazyGroup(click.Group):
             from anabranch.model.errors import UsageError, closest
 
             verb = " ".join([*ctx.command_path.split()[1:], name])
-            raise UsageError(f"no verb `{verb}`", code="unknown-verb", hint=closest(name, self.list_commands(ctx)))
+            verbs = {each: self.get_command(ctx, each) for each in self.list_commands(ctx)}
+            below = [
+                each
+                for each, group in verbs.items()
+                if isinstance(group, click.Group) and name in group.list_commands(ctx)
+            ]
+            hint = f"did you mean '{below[0]} {name}'?" if below else closest(name, verbs)
+            raise UsageError(f"no verb `{verb}`", code="unknown-verb", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

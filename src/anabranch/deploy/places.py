@@ -55,5 +55,6 @@ def same_places(environment: Environment, remembered: Mapping[str, str]) -> None
             continue
         new = f"is now {now[name]}" if name in now else "is no more"
         message = f"environment `{environment.name}` was deployed with {name} {old}, which {new}"
-        hint = f"anabranch destroy -e {environment.name} deletes what is at the old place (the data stays); then apply"
+        hint = f"a mistake? Put {old} back. Else anabranch destroy -e {environment.name}"
+        hint += " deletes what is at the old place (the data stays); then apply"
         raise ConflictError(message, code="environment-moved", hint=hint, place=environment.place)

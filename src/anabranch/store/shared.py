@@ -127,12 +127,22 @@ class SharedStateStore:
         lost the lock, and for as long as it lasts the object is nobody else's.
         """
         if self._told["resources"]:
-            self._told["lock"] = None
-            self._put()
+            token, self._told["lock"] = self._told["lock"]["token"], None
+            if not self._put() and self._is_ours(token):  # a write was interrupted after it had been made
+                self._put()
             return
         self._told["lock"]["expires_at"] = self._clock() + leases.LEASE
         if self._put():
             self._objects.delete([self._key])
+
+    def _is_ours(self, token: str) -> bool:
+        """Tell whether the lock that is there is the one of this token; what is there may be written over then."""
+        found = self._objects.get(self._key)
+        held = _understood(found[0], self._key)["lock"] if found else None
+        if found is None or not held or held["token"] != token:
+            return False
+        self._etag = found[1]
+        return True
 
     def _put(self) -> bool:
         """Write over what was read; return whether it is there now, also when only the answer was lost."""

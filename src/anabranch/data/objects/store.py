@@ -44,16 +44,24 @@ class Objects:
         connect: Any = stores.from_url  # its overloads tell the clouds apart by their options
         self._store: Any = connect(self.url, config=config or None, client_options=options, retry_config=_RETRIES)
 
+    def _no_bucket(self) -> StepError:
+        """Return what is said where a key need not be there, and the store finds nothing all the same."""
+        message = f"there is no bucket for {self.url}"
+        return StepError(message, code="storage-unreachable", hint="make the bucket, or correct its name")
+
     def list(self, prefix: str) -> dict[str, tuple[int, str]]:
         """Return the size and etag of the object at a key, and of those below it."""
         import obstore
 
         with told(self.url, prefix):
-            found = {
-                meta["path"]: (meta["size"], meta["e_tag"] or "")
-                for page in obstore.list(self._store, prefix or None)
-                for meta in page
-            }
+            try:
+                found = {
+                    meta["path"]: (meta["size"], meta["e_tag"] or "")
+                    for page in obstore.list(self._store, prefix or None)
+                    for meta in page
+                }
+            except FileNotFoundError:
+                raise self._no_bucket() from None
             try:
                 meta = obstore.head(self._store, prefix) if prefix else None
             except FileNotFoundError:
@@ -107,7 +115,7 @@ class Objects:
                 return False
             except FileNotFoundError:  # what it should be written over is gone
                 if not etag:
-                    raise
+                    raise self._no_bucket() from None
                 return False
         return True
 
@@ -156,7 +164,7 @@ def told(url: str, key: str) -> Generator[None]:
     except FileNotFoundError:
         raise
     except BaseError as error:
-        first = str(error).strip().partition("\n")[0][:200]
+        first = str(error).strip().partition("\n")[0][:400]
         message = f"the storage {url} cannot be used: {first}"
-        hint = "look at the network, the bucket's name and the region, then run it again: nothing is half done"
+        hint = "look at the network, the bucket's name and the region, then run it again"
         raise StepError(message, code="storage-unreachable", hint=hint) from error

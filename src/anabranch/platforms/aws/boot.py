@@ -89,6 +89,7 @@ def packages() -> Path:
     """Return the folder of the packages, fetched and unpacked unless it is there."""
     bucket, _, key = os.environ["ANABRANCH_PACKAGES"].removeprefix("s3://").partition("/")
     folder = CACHE / "packages" / Path(key).stem
+    site = folder / "site-packages"  # so it is called wherever libraries lie: their frames are not the user's
     if not folder.exists():
         import boto3
 
@@ -96,14 +97,14 @@ def packages() -> Path:
         fresh.mkdir(parents=True)
         boto3.client("s3").download_file(bucket, key, str(fresh / "packages.zip"))
         with zipfile.ZipFile(fresh / "packages.zip") as file:
-            file.extractall(fresh)
+            file.extractall(fresh / site.name)
         (fresh / "packages.zip").unlink()
         try:
             fresh.rename(folder)
         except OSError:
             if not folder.exists():  # else another process was quicker
                 raise
-    return folder
+    return site
 
 
 def run(arguments: list[str], variables: dict[str, str], limit: float) -> tuple[int, bool]:

@@ -99,12 +99,12 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
 
 def _secrets(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
     """Refuse secrets that only a machine of yours has: nothing of it reaches a function or a job."""
-    common = [(name, value) for name, value in environment.variables if value.startswith("secret://")]
+    common = {name: value for name, value in environment.variables if value.startswith("secret://")}
     for step in pipeline.steps:
         if isinstance(step.call, NativeCall):
             continue
-        own = {name for name, _ in (*step.needs.env, *step.needs.secrets)}
-        for name, reference in (*step.needs.secrets, *(pair for pair in common if pair[0] not in own)):
+        plain = {name for name, _ in step.needs.env}
+        for name, reference in (dict(step.needs.secrets) | {k: v for k, v in common.items() if k not in plain}).items():
             if split(reference)[0] in HERE:
                 message = f"step `{step.id}` is given {name} by {reference}, which nobody can read on AWS"
                 hint = f"secret://{MANAGER}/NAME, or secret://{STORE}/NAME, as one of the environment's variables"
