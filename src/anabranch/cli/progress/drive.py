@@ -75,9 +75,7 @@ def drive(
         finish(face, project, project.runs.run(watch.run), storage)
         return INTERRUPTED
     finally:
-        close = getattr(inner, "close", None)
-        if close is not None:
-            close()
+        _close(inner)
     if result is None:
         face.result({"result": None}, lambda: [nothing])
         return 0
@@ -114,15 +112,21 @@ def drive_elsewhere(
     try:
         run = act(remote, watch)
     except (KeyboardInterrupt, AnabranchError):  # who follows is gone, or cannot ask any more; the run is not
+        _close(inner)  # what it draws would be drawn over what follows
         if watch.run is not None:
             face.note(f"run {watch.run} goes on in {face.environment}: {face.command('runs', 'show', watch.run)}")
         raise
     finally:
-        close = getattr(inner, "close", None)
-        if close is not None:
-            close()
+        _close(inner)
     finish(face, project, run, remote.storage)
     return exit_code(run)
+
+
+def _close(reporter: Reporter) -> None:
+    """Let go of the screen, where the reporter has it."""
+    close = getattr(reporter, "close", None)
+    if close is not None:
+        close()
 
 
 def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
