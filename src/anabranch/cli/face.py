@@ -90,12 +90,16 @@ class Face:
         return near(place, root_of(self.directory))
 
 
+DECLINED = 130
+"""The exit code of a verb whose question was answered with no, as of one that is interrupted."""
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on stderr before something is changed, unless `yes`.
 
     Raises:
         UsageError: `not-confirmed`, nobody is there to answer.
-        click.Abort: the answer is no.
+        click.exceptions.Exit: the answer is no.
     """
     if yes:
         return
@@ -103,7 +107,9 @@ def confirm(question: str, *, yes: bool) -> None:
         from anabranch.model.errors import UsageError
 
         raise UsageError(f"{question} Nobody is there to answer", code="not-confirmed", hint="--yes")
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        sys.stderr.write("nothing was changed\n")
+        raise click.exceptions.Exit(DECLINED)
 
 
 def write_json(data: object) -> None:

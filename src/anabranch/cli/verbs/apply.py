@@ -63,7 +63,7 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **
 
     try:
         made = deployment.apply(told, agreed, digest, **settings)
-    except AnabranchError:
+    except (AnabranchError, KeyboardInterrupt):
         if todo:
             face.note(f"made {len(done)} of {plural(len(todo), 'change')}; the next apply goes on from there")
         raise
@@ -89,7 +89,7 @@ def _kept(file: Path, environment: str | None) -> tuple[str, str, tuple[str, ...
         target = tuple(map(str, told["target"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{file} is not a plan: {error}"
-        raise UsageError(message, code="bad-plan-file", hint=f"anabranch plan -e ENV --out {file}") from None
+        raise UsageError(message, code="bad-plan-file", hint="anabranch plan -e ENV --out FILE") from None
     if environment not in {None, name}:
         message = f"{file} is a plan for {name}, not for {environment}"
         raise UsageError(message, code="bad-plan-file", hint="leave -e out")

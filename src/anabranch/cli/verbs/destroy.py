@@ -26,7 +26,8 @@ def destroy_command(face: Face, environment: str, yes: bool) -> None:
     if made.changes and not yes:
         for line in changes.lines(made, face.err):
             face.note(line)
-        confirm(f"delete all of this in {environment}?", yes=yes)
+        places = ", ".join(f"{what} {place}" for what, place in sorted(deployment.state.places().items()))
+        confirm(f"delete all of this in {environment}{f' ({places})' if places else ''}?", yes=yes)
     done = deployment.destroy(lambda change: face.note(f"- {change.address}"))
     if done.left:
         message = f"{len(done.left)} objects remain in {environment}: {', '.join(done.left[:5])}"
