@@ -506,6 +506,8 @@ def test_credentials_of_another_account_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="the credentials are of AWS account") as refused:
         silently(Project.load(tmp_path / "shop").deployment("prod"))
     assert refused.value.code == "wrong-account"
+    with pytest.raises(ConflictError, match="the credentials are of AWS account"):
+        Project.load(tmp_path / "shop").remote("prod").newest(None, 5)  # "no run yet" would be as wrong
     assert deployment.state.applied() == {}
     assert listing("some") == {}
 

@@ -110,6 +110,7 @@ class AwsOrchestration:
         try:
             self.client.ask("stepfunctions", "describe_state_machine", stateMachineArn=arn)
         except NotFoundError:
+            self.client.need_account()  # in another account there is nothing of ours, and applying would not help
             where = self._owner.environment
             message = f"pipeline `{pipeline.name}` is not deployed to {where}"
             raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {where}") from None
