@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anabranch.app.deploy import as_workers_see, kept_there
+from anabranch.app.deploy import as_workers_see
 from anabranch.data.objects import mirror
 from anabranch.entry import dataset_here
 from anabranch.model.dataset import Bound, DatasetSpec
+from anabranch.model.environment import kept_there
 from anabranch.model.pipeline import Needs
 
 if TYPE_CHECKING:

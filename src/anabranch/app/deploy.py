@@ -18,7 +18,7 @@ from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
 from anabranch.model.call import NativeCall
-from anabranch.model.environment import Airflow, Aws
+from anabranch.model.environment import Airflow, Aws, kept_there
 from anabranch.model.errors import (
     ConflictError,
     Diagnostic,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from anabranch.deploy.payload import Defined
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
-    from anabranch.model.pipeline import Needs, Pipeline, Step, StepId
+    from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
     from anabranch.ports import Files, Orchestration, Platform, StateStore
@@ -331,14 +331,6 @@ def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
         )
         steps[i] = replace(step, needs=needs)
     return replace(pipeline, steps=tuple(steps)) if environment.variables else pipeline
-
-
-def kept_there(needs: Needs, secret: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield a step's secrets, each where the environment keeps it, and those of the environment besides."""
-    known, plain = dict(secret), {name for name, _ in needs.env}
-    for name, reference in needs.secrets:
-        yield name, known.pop(name, reference)
-    yield from ((name, reference) for name, reference in known.items() if name not in plain)
 
 
 def targeted(made: Plan, wanted: frozenset[str]) -> Plan:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from anabranch.model.call import kind
 
 if TYPE_CHECKING:
-    from anabranch.model.pipeline import Step
+    from collections.abc import Iterator, Sequence
+
+    from anabranch.model.pipeline import Needs, Step
     from anabranch.model.place import Place
 
 
@@ -112,3 +114,11 @@ def folders_of(environment: Environment) -> tuple[Path, ...]:
         *([orchestrator.dags] if isinstance(orchestrator, Airflow) else []),
     ]
     return tuple(Path(each) for each in found if "://" not in each)
+
+
+def kept_there(needs: Needs, secret: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield a step's secrets, each where the environment keeps it, and those of the environment besides."""
+    known, plain = dict(secret), {name for name, _ in needs.env}
+    for name, reference in needs.secrets:
+        yield name, known.pop(name, reference)
+    yield from ((name, reference) for name, reference in known.items() if name not in plain)

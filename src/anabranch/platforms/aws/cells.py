@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from anabranch.model.call import DbtCall, NativeCall, SparkCall, kind
+from anabranch.model.environment import kept_there
 from anabranch.model.errors import Diagnostic, closest
 from anabranch.model.pipeline import ObjectCreated, Schedule
 from anabranch.platforms.aws.cron import is_plain, names_both_days
@@ -99,12 +100,11 @@ def _calls(pipeline: Pipeline, environment: Environment, aws: Aws) -> Iterator[D
 
 def _secrets(pipeline: Pipeline, environment: Environment) -> Iterator[Diagnostic]:
     """Refuse secrets that only a machine of yours has: nothing of it reaches a function or a job."""
-    common = {name: value for name, value in environment.variables if value.startswith("secret://")}
+    common = [(name, value) for name, value in environment.variables if value.startswith("secret://")]
     for step in pipeline.steps:
         if isinstance(step.call, NativeCall):
             continue
-        plain = {name for name, _ in step.needs.env}
-        for name, reference in (dict(step.needs.secrets) | {k: v for k, v in common.items() if k not in plain}).items():
+        for name, reference in kept_there(step.needs, common):
             if split(reference)[0] in HERE:
                 message = f"step `{step.id}` is given {name} by {reference}, which nobody can read on AWS"
                 hint = f"secret://{MANAGER}/NAME, or secret://{STORE}/NAME, as one of the environment's variables"
