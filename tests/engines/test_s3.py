@@ -188,6 +188,19 @@ def test_what_cannot_be_reached_is_told(lake: tuple[Path, Objects], monkeypatch:
     assert caught.value.hint
 
 
+def test_a_place_is_where_the_environment_says_it_is_now(
+    lake: tuple[Path, Objects], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that was made for one endpoint, or with keys that are over, is not asked for another."""
+    _, found = lake
+    assert objects(found.url) is found
+    for name, value in (("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("AWS_SECRET_ACCESS_KEY", "new")):
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv(name, value)
+            assert objects(found.url) is not found
+    assert objects(found.url) is found
+
+
 def test_iceberg_is_refused_there(lake: tuple[Path, Objects]) -> None:
     """Its catalogue cannot be kept in an object store; `check` says so."""
     root, _ = lake

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 SCHEMES = ("s3://", "gs://", "az://")
 _TIMEOUT = {"timeout": "120s", "connect_timeout": "10s"}
 _RETRIES = {"max_retries": 5}
+_LEADS = (
+    *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
+"""Variables that a store reads once, when it is made: with others, it is another store."""
 
 
 class Objects:
@@ -141,9 +146,13 @@ class Objects:
                             self.delete([key])
 
 
-@cache
 def objects(url: str) -> Objects:
-    """Return the objects below a URL."""
+    """Return the objects below a URL, as the environment leads to them now."""
+    return _kept(url, *(os.environ.get(name) for name in _LEADS))
+
+
+@cache
+def _kept(url: str, *_leads: str | None) -> Objects:
     return Objects(url)
 
 
