@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.projects import anabranch
 
 from anabranch.app import Project
 from anabranch.app.deploy import Deployment
+from anabranch.deploy.plan import Saved
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
 
@@ -274,18 +276,37 @@ def test_two_projects_in_one_airflow_leave_each_other_alone(tmp_path: Path) -> N
 def test_a_saved_plan_is_refused_once_it_is_stale_or_was_applied(tmp_path: Path) -> None:
     deployment = deployed(tmp_path)
     made = deployment.plan()
-    silently(deployment, digest=made.digest)
-    with pytest.raises(ConflictError) as replayed:
-        silently(deployment, digest=made.digest)
+    silently(deployment, saved=Saved(made.digest, made.serial))
+    with pytest.raises(ConflictError, match="applied to since, and there is nothing left") as replayed:
+        silently(deployment, saved=Saved(made.digest, made.serial))
     assert replayed.value.code == "stale-plan"
     other = deployed(tmp_path, step="tell")
     made = other.plan()
     dag = tmp_path / "dags" / "shop" / "shop.one.py"
     dag.write_text(dag.read_text() + "# mine\n")
     before = files(tmp_path)
-    with pytest.raises(ConflictError):
-        silently(other, digest=made.digest)
+    with pytest.raises(ConflictError, match="has changed since"):
+        silently(other, saved=Saved(made.digest, made.serial))
     assert files(tmp_path) == before
+
+
+def test_what_we_write_into_a_project_is_none_of_its_code(tmp_path: Path) -> None:
+    """A plan that is kept, and what compile writes: else each would make the next plan another."""
+    deployed(tmp_path)
+    root = tmp_path / "shop"
+    plan = ("plan", "-e", "prod", "--out", "next.json", "--exit-code")
+    assert "kept in next.json: anabranch apply next.json" in anabranch(root, *plan, code=6)
+    anabranch(root, "apply", "next.json")
+    anabranch(root, *plan)
+    anabranch(root, "compile", "-e", "prod", "--out", "compiled")
+    anabranch(root, *plan)
+
+
+def test_whoever_deploys_deploys_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed on the machine that asks says nothing of the workers' own."""
+    silently(deployed(tmp_path))
+    monkeypatch.setattr("anabranch.store.code.installed", lambda: "python==3.99\npolars==0.0.1\n")
+    assert deployed(tmp_path).plan().changes == ()
 
 
 def test_applies_at_once_are_safe(tmp_path: Path) -> None:

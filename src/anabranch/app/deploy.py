@@ -32,7 +32,7 @@ from anabranch.model.run import RunState, fold
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
 from anabranch.platforms.process.secrets import PROVIDERS
 from anabranch.ports import Built
-from anabranch.run.packages import packages
+from anabranch.run.packages import packages, shipped
 from anabranch.store.code import LIBRARIES
 from anabranch.store.files import LocalFiles
 from anabranch.worker import cache_folder
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from anabranch.app.project import Project
     from anabranch.deploy.payload import Defined
+    from anabranch.deploy.plan import Saved
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, Step, StepId
@@ -54,13 +55,14 @@ if TYPE_CHECKING:
 class Deployment:
     """One namespace of a project in one environment."""
 
-    def __init__(self, project: Project, environment: Environment, code: CodeStore, namespace: str = MAIN) -> None:
+    def __init__(self, project: Project, environment: Environment, namespace: str = MAIN) -> None:
         """Use `Project.deployment`."""
-        self._project, self.environment, self._code = project, environment, code
+        self._project, self.environment = project, environment
         self.owner = Owner(project.name, environment.name, namespace)
         self.state: StateStore = state_at(environment.state, self.owner, project.folder)
         self.orchestration = orchestration(environment, self.owner)
         self.platform: Platform = self.orchestration.platform
+        self.code: CodeStore = project.code.running_with(self._libraries)
 
     def check(self, pipeline: str | None = None) -> tuple[Diagnostic, ...]:
         """Return what is wrong with the project, or one pipeline, and what of it the environment cannot do."""
@@ -94,7 +96,7 @@ class Deployment:
 
     def of_branch(self, namespace: str) -> Deployment:
         """Return the deployment of a branch beside this one."""
-        return Deployment(self._project, self.environment, self._code, namespace)
+        return Deployment(self._project, self.environment, namespace)
 
     def branch_resources(self, carved: Pipeline, root: str, code: str, reused: Mapping[StepId, str]) -> list[Resource]:
         """Return what a branch needs: its own code, one orchestration, and of main what it calls.
@@ -117,13 +119,13 @@ class Deployment:
         return [*self.orchestration.resources(told, built, root, reused)]
 
     def _definition(self, pipeline: Pipeline, code: str, built: Built) -> bytes:
-        libraries = (self._code.tree(code).read(LIBRARIES) or b"").decode()
+        libraries = (self.code.tree(code).read(LIBRARIES) or b"").decode()
         return definition(pipeline, code, libraries, built.payload)
 
     def learn_code(self, told: Defined) -> None:
         """Keep the code of a deployment that was made elsewhere: its payload holds it."""
-        if not self._code.has(told.code) and (payload := self.orchestration.artifact(told.payload)):
-            self._code.adopt(told.code, code_in(payload), told.libraries)
+        if not self.code.has(told.code) and (payload := self.orchestration.artifact(told.payload)):
+            self.code.adopt(told.code, code_in(payload), told.libraries)
 
     def _built(self, code: str, steps: Sequence[Step]) -> Built:
         """Return the project's code as one file, and what steps need besides."""
@@ -134,8 +136,16 @@ class Deployment:
         made = {each: packages(each, version, cache_folder() / "packages") for each in sorted(wanted)}
         return Built(payload(self._files(code), self.orchestration.boot), made)
 
+    def _libraries(self) -> str:
+        """Return what steps find installed there, whoever deploys; nothing where the workers have their own.
+
+        What a step requires by itself is in the lock file, which is part of the code.
+        """
+        version = self.orchestration.interpreter
+        return "\n".join([f"python=={version}", *shipped()]) + "\n" if version else ""
+
     def _files(self, code: str) -> Iterator[tuple[str, bytes, bool]]:
-        tree = self._code.tree(code)
+        tree = self.code.tree(code)
         return ((name, tree.read(name) or b"", tree.executable(name)) for name in tree.names())
 
     def resources(self) -> list[Resource]:
@@ -149,7 +159,7 @@ class Deployment:
             raise InvalidProject(errors)
         locked = [self._project.locked(each) for each in list(self._project.pipelines.values())]
         bound = [with_variables(each, self.environment) for each in locked]
-        snapshot = self._code.snapshot()  # the locks are part of it
+        snapshot = self.code.snapshot()  # the locks are part of it
         built = self._built(snapshot, [step for each in bound for step in each.steps])
         told = {each.name: (each, self._definition(each, snapshot, built)) for each in bound}
         return [*self.orchestration.resources(told, built, self.environment.storage, {})]
@@ -194,7 +204,7 @@ class Deployment:
         self,
         told: Callable[[Change], None],
         agreed: Callable[[Plan], bool] = lambda _: True,
-        digest: str = "",
+        saved: Saved | None = None,
         **settings: object,
     ) -> Plan:
         """Plan under the lock, and make the changes; return the plan.
@@ -202,7 +212,7 @@ class Deployment:
         Args:
             told: hears of each change that was made.
             agreed: is shown the plan; nothing is changed when it says no.
-            digest: of a saved plan; anything else is refused.
+            saved: the plan to make; anything else is refused.
             settings: as of `plan`.
 
         Raises:
@@ -210,8 +220,8 @@ class Deployment:
         """
         with self.state.lock():
             made = self.plan(**settings)  # type: ignore[arg-type]
-            if digest:
-                same_plan(made, digest)
+            if saved is not None:
+                same_plan(made, saved)
             destroy = bool(settings.get("destroy"))
             if made.changes and agreed(made):
                 if not destroy and (places := places_of(self.environment)) != self.state.places():

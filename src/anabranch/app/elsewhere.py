@@ -56,7 +56,7 @@ class Elsewhere(Project):
         bound = {name: with_variables(each, environment) for name, each in here.pipelines.items()}
         super().__init__(here.file, bound, here.datasets)
         self._here, self.environment = here, environment
-        self._deployment = Deployment(here, environment, here.code)
+        self._deployment = Deployment(here, environment)
         self.elsewhere = RemoteRuns(here, self._deployment)
 
     @property
@@ -77,7 +77,7 @@ class Elsewhere(Project):
     @cached_property
     def code(self) -> CodeStore:
         """Snapshots of the project's code: those that were deployed are among them."""
-        return self._here.code
+        return self._deployment.code
 
     @cached_property
     def runs(self) -> SqliteRunStore:

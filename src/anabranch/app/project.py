@@ -158,19 +158,15 @@ class Project:
             raise NotFoundError(message, code="no-pipeline", hint=closest(name, self.pipelines))
         return self.pipelines[name]
 
-    def deployment(self, environment: str, plan: Path | None = None) -> Deployment:
+    def deployment(self, environment: str) -> Deployment:
         """Return what is, and what should be, deployed to an environment.
-
-        Args:
-            environment: its name.
-            plan: a file that a plan is kept in: it may lie in the project, and is no code.
 
         Raises:
             NotFoundError: `no-environment`.
         """
         from anabranch.app.deploy import Deployment, environment_of
 
-        return Deployment(self, environment_of(self, environment), self.code.leaving_out(plan) if plan else self.code)
+        return Deployment(self, environment_of(self, environment))
 
     def remote(self, environment: str) -> RemoteRuns:
         """Return the runs of an environment.

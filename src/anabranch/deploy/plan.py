@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anabranch.model.errors import ConflictError, Diagnostic, InvalidProject
@@ -116,12 +117,29 @@ def _whose(owner: Owner) -> str:
     return f"project `{owner.project}` (environment {owner.environment}, namespace {owner.namespace})"
 
 
-def same_plan(made: Plan, digest: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What tells a saved plan from others: its digest, and the serial of the state that it was made from."""
+
+    digest: str
+    serial: int
+
+
+def same_plan(made: Plan, saved: Saved) -> None:
     """Make sure that a saved plan is still what would be done.
 
     Raises:
         ConflictError: `stale-plan`.
     """
-    if made.digest != digest:
-        message = f"the saved plan for {made.environment} is not what would be done now: something changed since"
-        raise ConflictError(message, code="stale-plan", hint="make it again: anabranch plan --out FILE")
+    if made.digest == saved.digest:
+        return
+    where = made.environment
+    if made.serial == saved.serial:
+        why = f"the project, or what is in {where}, has changed since"
+    elif made.changes:
+        why = f"{where} has been applied to since"
+    else:
+        why = f"{where} has been applied to since, and there is nothing left to change"
+    message = f"the saved plan is not what would be done now: {why}"
+    hint = f"make it again: anabranch plan -e {where} --out FILE"
+    raise ConflictError(message, code="stale-plan", hint=hint)

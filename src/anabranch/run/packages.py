@@ -34,6 +34,11 @@ _TOLD = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_ca
 """What installers write of themselves."""
 
 
+def shipped() -> list[str]:
+    """Return what a step without requirements finds: names with versions."""
+    return [f"{name}=={version(name)}" for name in sorted({*OURS, *FRAMES})]
+
+
 def packages(requirements: Sequence[str], python: str, cache: Path) -> bytes:
     """Return a zip of what a step needs, with our own code's needs: made once, then kept.
 

@@ -18,7 +18,7 @@ from anabranch.model.errors import NotFoundError
 from anabranch.store.told import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 LARGEST = 5_000_000
 """Bytes above which a file of the project is taken for data, not code."""
@@ -30,24 +30,36 @@ SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "dist", "bu
 LIBRARIES = ".libraries.txt"
 """The file of every snapshot that lists what was installed beside the code: Python, then a line for each library."""
 
+PLAN = b'{"anabranch plan": '
+"""How the files begin that plans are kept in: they may lie in a project, and are none of its code."""
+
+_NO_CODE = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})
+"""Files that mark a folder, wherever it is, as one that some tool makes: a Python environment, a cache, our output.
+
+Source: https://bford.info/cachedir/
+"""
+
 
 class CodeStore:
     """The code of a project as its runs saw it: one blob a file, one tree a run."""
 
-    def __init__(self, root: Path, folder: Path, without: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, root: Path, folder: Path, without: Sequence[Path] = (), libraries: Callable[[], str] | None = None
+    ) -> None:
         """Name the places.
 
         Args:
             root: the project's root.
             folder: where blobs and trees are kept.
             without: folders that are not code, such as the storage.
+            libraries: what is installed beside the code where it runs; by default, what is installed here.
         """
-        self._root, self._folder = root, folder
+        self._root, self._folder, self._libraries = root, folder, libraries or installed
         self._without = frozenset(str(each) for each in without)
 
-    def leaving_out(self, path: Path) -> CodeStore:
-        """Return a store that takes one more file or folder for no code."""
-        return CodeStore(self._root, self._folder, [*map(Path, self._without), path.absolute()])
+    def running_with(self, libraries: Callable[[], str]) -> CodeStore:
+        """Return a store of the same snapshots, for code that runs where other libraries are installed."""
+        return CodeStore(self._root, self._folder, [*map(Path, self._without)], libraries)
 
     def snapshot(self) -> str:
         """Keep the code as it is now; return the digest of its tree."""
@@ -60,10 +72,12 @@ class CodeStore:
                 continue
             stamp = [stat.st_mtime_ns, stat.st_size, stat.st_ino]
             cached = known.get(name)
-            blob = str(cached[1]) if cached and cached[0] == stamp else self._keep(Path(entry.path).read_bytes())
+            blob = str(cached[1]) if cached and cached[0] == stamp else self._keep_code(Path(entry.path).read_bytes())
             seen[name] = [stamp, blob]
+            if not blob:
+                continue
             tree[name] = [blob, 0o111 if stat.st_mode & stat_bits.S_IXUSR else 0]  # for others the umask decides
-        tree[LIBRARIES] = [self._keep(installed().encode()), 0]
+        tree[LIBRARIES] = [self._keep(self._libraries().encode()), 0]
         digest, body = _digested(tree)
         self._write(self._tree_file(digest), body)
         if seen != known:
@@ -161,6 +175,10 @@ class CodeStore:
             return {}
         return known
 
+    def _keep_code(self, body: bytes) -> str:
+        """Keep a file's content, and return its digest; empty where it is no code."""
+        return "" if body.startswith(PLAN) else self._keep(body)
+
     def _keep(self, body: bytes) -> str:
         digest = hashlib.sha256(body).hexdigest()
         self._write(self._blob_file(digest), body)
@@ -205,7 +223,7 @@ def _files(root: str, without: frozenset[str]) -> Iterator[tuple[str, os.DirEntr
         prefix, folder = stack.pop()
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-        if any(entry.name == "pyvenv.cfg" for entry in entries):
+        if not _NO_CODE.isdisjoint(entry.name for entry in entries):
             continue
         for entry in entries:
             if entry.name.startswith(".") or entry.name in SKIPPED or entry.path in without:

@@ -11,6 +11,7 @@ import click
 from anabranch.cli import changes
 from anabranch.cli.face import ELSEWHERE, VERSION, Face, confirm, verb
 from anabranch.cli.verbs.plan import TARGET
+from anabranch.deploy.plan import Saved
 from anabranch.model.errors import AnabranchError, UsageError
 from anabranch.show.human import plural
 
@@ -33,16 +34,16 @@ def apply_command(
     Cut off at any moment, the next apply goes on from there. A second apply changes nothing. What anabranch has not
     made is never changed.
     """
-    digest = ""
+    saved = None
     if planfile is not None:
-        digest, environment, target = _kept(planfile, environment)
+        saved, environment, target = _kept(planfile, environment)
         yes = True
     if not environment:
         raise UsageError("apply needs an environment", code="which-environment", hint="-e ENV, or a plan file")
-    apply(face, face.project().deployment(environment, planfile), yes=yes, digest=digest, target=target)
+    apply(face, face.project().deployment(environment), yes=yes, saved=saved, target=target)
 
 
-def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **settings: object) -> Plan:
+def apply(face: Face, deployment: Deployment, *, yes: bool, saved: Saved | None = None, **settings: object) -> Plan:
     """Plan, ask, and change; tell each change as it was made."""
     todo: list[Change] = []
     done: list[Change] = []
@@ -62,7 +63,7 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **
             face.note(f"{face.err.paint(sign, colour)} {change.address}: {change.why}")
 
     try:
-        made = deployment.apply(told, agreed, digest, **settings)
+        made = deployment.apply(told, agreed, saved, **settings)
     except (AnabranchError, KeyboardInterrupt):
         if todo:
             face.note(f"made {len(done)} of {plural(len(todo), 'change')}; the next apply goes on from there")
@@ -75,17 +76,17 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, digest: str = "", **
     return made
 
 
-def _kept(file: Path, environment: str | None) -> tuple[str, str, tuple[str, ...]]:
-    """Return the digest, the environment and the targets of a plan file.
+def _kept(file: Path, environment: str | None) -> tuple[Saved, str, tuple[str, ...]]:
+    """Return what tells the plan of a file from others, its environment and its targets.
 
     Raises:
         UsageError: `bad-plan-file`.
     """
     try:
         told: Any = json.loads(file.read_text(encoding="utf-8"))
-        if told["anabranch"] > VERSION:
+        if told["anabranch plan"] > VERSION:
             raise UsageError(f"{file} was written by a newer anabranch", code="bad-plan-file", hint="plan again")
-        digest, name = str(told["plan"]["digest"]), str(told["plan"]["environment"])
+        saved, name = Saved(str(told["plan"]["digest"]), int(told["plan"]["serial"])), str(told["plan"]["environment"])
         target = tuple(map(str, told["target"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{file} is not a plan: {error}"
@@ -93,4 +94,4 @@ def _kept(file: Path, environment: str | None) -> tuple[str, str, tuple[str, ...
     if environment not in {None, name}:
         message = f"{file} is a plan for {name}, not for {environment}"
         raise UsageError(message, code="bad-plan-file", hint="leave -e out")
-    return digest, name, target
+    return saved, name, target

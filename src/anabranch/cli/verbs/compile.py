@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from anabranch.model.resource import Resource
 
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# What `anabranch compile` wrote.\n"
+"""Source: https://bford.info/cachedir/"""
+
 
 @click.command("compile", short_help="Write what would be deployed, without asking anybody.")
 @ENVIRONMENT
@@ -35,15 +38,21 @@ def compile_command(face: Face, environment: str, folder: Path | None, show: str
         text = chosen.content.decode(errors="replace")
         face.result({"address": show, "text": text}, text.splitlines)
         return
-    for each in found if folder is not None else ():
-        path = (folder or Path()) / each.kind / each.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(each.content)
+    if folder is not None:
+        _write(found, folder)
     told = [
         {"address": each.address, "name": each.name, "digest": each.digest, "bytes": len(each.content)}
         for each in found
     ]
     face.result({"environment": environment, "resources": told}, lambda: lines(face, found, folder))
+
+
+def _write(found: Sequence[Resource], folder: Path) -> None:
+    for each in found:
+        path = folder / each.kind / each.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(each.content)
+    (folder / "CACHEDIR.TAG").write_text(TAG)  # it may lie in the project, and is none of its code
 
 
 def lines(face: Face, found: Sequence[Resource], folder: Path | None) -> Iterator[str]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from anabranch.cli import changes
 from anabranch.cli.face import ENVIRONMENT, VERSION, Face, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anabranch.model.plan import Plan
 
 TARGET = click.option("--target", multiple=True, metavar="ADDRESS", help="Only this, and what it depends on.")
 
@@ -25,9 +32,16 @@ def plan_command(face: Face, environment: str, target: tuple[str, ...], file: Pa
     What somebody else changed since is shown as such. A plan that is kept is refused by apply once anything it was
     made from has changed, and once it has been applied.
     """
-    made = face.project().deployment(environment, file).plan(target)
+    made = face.project().deployment(environment).plan(target)
     told = changes.shape(made)
     if file is not None:
-        file.write_text(json.dumps({"anabranch": VERSION, "target": target, "plan": told}, indent=2) + "\n")
-    face.result({"plan": told}, lambda: changes.lines(made, face.out))
+        kept = json.dumps({"anabranch plan": VERSION, "target": target, "plan": told})
+        file.write_text(f"{kept}\n", encoding="utf-8")
+    face.result({"plan": told}, lambda: _lines(face, made, file))
     return 6 if exit_code and made.changes else 0
+
+
+def _lines(face: Face, made: Plan, file: Path | None) -> Iterator[str]:
+    yield from changes.lines(made, face.out)
+    if file is not None:
+        yield f"{face.out.marks.ok} kept in {file}: anabranch apply {shlex.quote(str(file))}"
