@@ -337,6 +337,10 @@ class Runs(Protocol):
         """
         ...
 
+    def definition(self) -> str:
+        """Return the artifact that holds the pipeline as runs begin with it now; empty where that cannot be told."""
+        ...
+
     def held(self) -> str:
         """Return why runs that have begun do not go on, such as that somebody paused them; empty when they do."""
         ...

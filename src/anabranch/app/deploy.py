@@ -13,7 +13,7 @@ from anabranch.data.access import access_of
 from anabranch.data.objects import mirror
 from anabranch.data.objects.files import ObjectFiles
 from anabranch.deploy.apply import apply
-from anabranch.deploy.payload import code_in, definition, payload
+from anabranch.deploy.payload import code_in, defined, definition, payload
 from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
 from anabranch.model.branch import MAIN
@@ -122,10 +122,18 @@ class Deployment:
         libraries = (self.code.tree(code).read(LIBRARIES) or b"").decode()
         return definition(pipeline, code, libraries, built.payload)
 
-    def learn_code(self, told: Defined) -> None:
-        """Keep the code of a deployment that was made elsewhere: its payload holds it."""
+    def learned(self, name: str) -> Defined | None:
+        """Return what a definition that was delivered tells; None where there is none.
+
+        Where it was delivered from elsewhere its code is kept from now on: its payload holds it.
+        """
+        body = self.orchestration.artifact(name) if name else None
+        if body is None:
+            return None
+        told = defined(body)
         if not self.code.has(told.code) and (payload := self.orchestration.artifact(told.payload)):
             self.code.adopt(told.code, code_in(payload), told.libraries)
+        return told
 
     def _built(self, code: str, steps: Sequence[Step]) -> Built:
         """Return the project's code as one file, and what steps need besides."""

@@ -13,11 +13,10 @@ from anabranch.app.deploy import Deployment, with_variables
 from anabranch.app.execute import result
 from anabranch.app.export.past import Past
 from anabranch.app.project import Project
-from anabranch.app.remote import HELD_EVERY, POLL, RemoteRuns, need_going_on
+from anabranch.app.remote import HELD_EVERY, POLL, RemoteRuns, key_of, need_going_on
 from anabranch.branch.names import slug
 from anabranch.data import reports
 from anabranch.data.objects import mirror
-from anabranch.deploy.payload import defined
 from anabranch.model import codec
 from anabranch.model.branch import MAIN, Role
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from anabranch.model.branch import Branch
     from anabranch.model.environment import Environment
     from anabranch.model.pipeline import Pipeline, StepId
-    from anabranch.model.run import Event, Recorded, Run
+    from anabranch.model.run import Recorded, Run
     from anabranch.ports import Reporter, Runs
     from anabranch.run.plan import RunPlan
     from anabranch.store.code import CodeStore
@@ -99,9 +98,9 @@ class Elsewhere(Project):
             NotFoundError: it is not there.
         """
         known = list(store.events(run.id))
-        seen = {_key(each.event) for each in known}
+        seen = {key_of(each.event) for each in known}
         told = self._of_branch(branch, store.definition(run.id)).events(run.id)
-        more = [each for each in told if _key(each.event) not in seen]
+        more = [each for each in told if key_of(each.event) not in seen]
         if any(isinstance(each.event, RunEnded) for each in more):
             store.append(run.id, [each.event for each in more])
             return store.run(run.id)
@@ -123,11 +122,9 @@ class Elsewhere(Project):
         run, first = told[0].run, told[0].event
         found = reports.read(self.storage, pipeline.name, run)
         names = [str(each["definition"]) for each in found.values() if "definition" in each]
-        body = self._deployment.orchestration.artifact(names[-1]) if names else None
-        if body is None or not isinstance(first, RunStarted):
+        definition = self._deployment.learned(names[-1]) if names else None
+        if definition is None or not isinstance(first, RunStarted):
             return  # whoever deployed it has left nothing of it
-        definition = defined(body)
-        self._deployment.learn_code(definition)
         store.begin(run, definition.pipeline, replace(first, code=definition.code))
         store.append(run, [each.event for each in told[1:]])
 
@@ -215,9 +212,9 @@ class Elsewhere(Project):
         for look in count():
             for each in runs.events(plan.run):
                 event = each.event
-                if _key(event) in seen:
+                if key_of(event) in seen:
                     continue
-                seen.add(_key(event))
+                seen.add(key_of(event))
                 for kept in self.runs.append(plan.run, [event]):
                     if reporter is not None:
                         reporter.report(kept)
@@ -290,8 +287,3 @@ class Elsewhere(Project):
                 runs.cancel(known.id)
                 stopped = time.time()
         time.sleep(max(0.0, stopped + DYING - time.time()))
-
-
-def _key(event: Event) -> tuple[object, ...]:
-    """Return what tells an event from others: what is known of an attempt grows, and is told once."""
-    return (type(event), getattr(event, "step", ""), getattr(event, "attempt", 0))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from anabranch.data import reports
 from anabranch.data.objects import mirror
-from anabranch.model.errors import ConflictError, NotFoundError, UsageError
-from anabranch.model.run import RunState, StepState, fold
+from anabranch.model.errors import ConflictError, NotFoundError, StepError, UsageError
+from anabranch.model.run import RunStarted, RunState, StepState, fold
 from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anabranch.app.deploy import Deployment
     from anabranch.app.project import Project
     from anabranch.model.pipeline import Json, Pipeline
-    from anabranch.model.run import Run
+    from anabranch.model.run import Event, Recorded, Run
     from anabranch.ports import Reporter, Runs
 
 POLL = 1.0
@@ -39,6 +39,11 @@ def need_going_on(runs: Runs, run: str, environment: str) -> None:
         message = f"run {run} waits and is not followed any more: {why}"
         hint = f"unpause it there; then anabranch runs show {run} -e {environment}"
         raise ConflictError(message, code="run-held", hint=hint)
+
+
+def key_of(event: Event) -> tuple[object, ...]:
+    """Return what tells an event from others: what is known of an attempt grows, and is told once."""
+    return (type(event), getattr(event, "step", ""), getattr(event, "attempt", 0))
 
 
 class RemoteRuns:
@@ -76,26 +81,27 @@ class RemoteRuns:
         runs.start(run, bound, event)
         return self.follow(pipeline, run, reporter) if wait else self._run(runs, run)
 
-    def follow(self, pipeline: Pipeline, run: str, reporter: Reporter, after: float = 0.0) -> Run:
+    def follow(self, pipeline: Pipeline, run: str, reporter: Reporter, before: Iterable[Recorded] = ()) -> Run:
         """Report what happens in a run until it ends; return how it ended.
 
         Args:
             pipeline: whose.
             run: its id.
             reporter: who is told.
-            after: what happened before this time is not told again.
+            before: what happened before the run was retried: its attempts are not told again.
         """
         runs = self.of(pipeline)
-        told: set[tuple[object, ...]] = set()
+        told = {
+            key_of(each.event)
+            for each in before
+            if isinstance(each.event, RunStarted) or key_of(each.event)[-1]
+        }
         for look in count():
             happened = runs.events(run)
             for each in happened:
-                # What is known of an attempt grows; that it began, or ended, is told once.
-                key = (type(each.event), getattr(each.event, "step", ""), getattr(each.event, "attempt", 0))
-                if key not in told:
+                if (key := key_of(each.event)) not in told:
                     told.add(key)
-                    if each.at >= after:
-                        reporter.report(each)
+                    reporter.report(each)
             found = fold(happened)
             if found is not None and found.state is not RunState.RUNNING:
                 return found
@@ -109,6 +115,22 @@ class RemoteRuns:
         if found is None:
             raise NotFoundError(f"no run `{run}`", code="no-run", hint="anabranch runs list")
         return found
+
+    def under_way(self, pipeline: Pipeline) -> Run | None:
+        """Return the run that a new one would wait for, if there is one."""
+        found = [run for told in self.of(pipeline).newest(1) if (run := fold(told)) is not None]
+        return next((run for run in found if run.state is RunState.RUNNING), None)
+
+    def undeployed(self, pipeline: Pipeline) -> str:
+        """Return how the project's code differs from that of a run that begins now, as a unified diff.
+
+        It is empty where there is no difference, and where what was deployed cannot be read.
+        """
+        with suppress(StepError, NotFoundError):
+            told = self._deployment.learned(self.of(pipeline).definition())
+            if told is not None and told.code != (now := self._deployment.code.snapshot()):
+                return self._deployment.code.diff(told.code, now)
+        return ""
 
     def newest(self, pipeline: str | None, limit: int) -> list[Run]:
         """Return the newest runs of one pipeline, or of all that are deployed, the newest first."""
@@ -157,6 +179,7 @@ class RemoteRuns:
         if not steps:
             message = f"run {run.id} has no step that failed"
             raise UsageError(message, code="nothing-to-retry", hint="choose where to start: --from STEP")
-        began = time.time()
-        self.of(pipeline).retry(run.id, sorted(steps))
-        return self.follow(pipeline, run.id, reporter, after=began - 5)
+        runs = self.of(pipeline)
+        before = runs.events(run.id)
+        runs.retry(run.id, sorted(steps))
+        return self.follow(pipeline, run.id, reporter, before)

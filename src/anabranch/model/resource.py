@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import NewType
 
@@ -102,3 +103,13 @@ def artifact_name(name: str, suffix: str, content: bytes) -> str:
     'payload-e3b0c44298fc.pyz'
     """
     return f"{name}-{digest_of(content).removeprefix('sha256:')[:_SHORT]}{suffix}"
+
+
+def definition_in(text: str, pipeline: str) -> str:
+    """Return the artifact that holds a pipeline's definition, by what an orchestrator is told; empty where none is.
+
+    >>> definition_in('{"definition": "s3://a/shop/daily-0123456789ab.json"}', "daily")
+    'daily-0123456789ab.json'
+    """
+    found = re.search(rf"(?<=/){re.escape(pipeline)}-[0-9a-f]{{{_SHORT}}}\.json", text)
+    return found[0] if found else ""

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from anabranch.cli.face import VERSION, Face, root_of, write_json, write_lines
-from anabranch.cli.progress.summary import INTERRUPTED, Voice, exit_code, headline, troubles
+from anabranch.cli.progress.summary import INTERRUPTED, Voice, changed_files, exit_code, headline, names, troubles
 from anabranch.cli.table import Cell, table
 from anabranch.model.errors import AnabranchError
 from anabranch.show import shapes
@@ -107,6 +107,8 @@ def drive_elsewhere(
         The exit code.
     """
     remote = project.remote(face.environment)
+    if not face.json:
+        face.note(*_before(face, remote, pipeline))
     inner = reporter_for(face, pipeline)
     watch = Watch(inner, lambda: None)
     try:
@@ -120,6 +122,15 @@ def drive_elsewhere(
         _close(inner)
     finish(face, project, run, remote.storage)
     return exit_code(run)
+
+
+def _before(face: Face, remote: RemoteRuns, pipeline: Pipeline) -> Iterator[str]:
+    """Yield what one should know before a run begins elsewhere: that it will wait, and that it is not of this code."""
+    if (other := remote.under_way(pipeline)) is not None:
+        yield f"run {other.id} goes on: this one waits for its turn"
+    if files := changed_files(remote.undeployed(pipeline)):
+        where, plan = face.environment, face.command("plan", "-e", face.environment)
+        yield f"{where} runs what was applied; changed here since: {names(files)} (see {plan})"
 
 
 def _close(reporter: Reporter) -> None:

@@ -201,3 +201,18 @@ def root_cause(run: Run, step: StepRun) -> str:
             return step.because
         step = following
     return step.step
+
+
+def changed_files(diff: str) -> list[str]:
+    r"""Return the files that a unified diff tells of.
+
+    >>> changed_files("--- a/x.py\n+++ b/x.py\n--- a/y.py\n+++ /dev/null\nbinary file z.png changed\n")
+    ['x.py', 'y.py', 'z.png']
+    """
+    lines, found = diff.splitlines(), list[str]()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("+++ ") and before.startswith("--- "):
+            found.append((before if line == "+++ /dev/null" else line)[len("+++ b/") :])
+        elif line.startswith("binary file ") and line.endswith(" changed"):
+            found.append(line.removeprefix("binary file ").removesuffix(" changed"))
+    return found

@@ -127,6 +127,8 @@ class Words:
 
     def _attempt(self, event: AttemptFailed | StepFailed) -> str:
         most = self._attempts.get(event.step, event.attempt)
+        if event.attempt > most:  # of a run that was retried
+            return f" (attempt {event.attempt})"
         return f" (attempt {event.attempt} of {most})" if most > 1 else ""
 
     def _step(self, mark: str, step: StepId, text: str, colour: str) -> str:

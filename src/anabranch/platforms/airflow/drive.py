@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
+from anabranch.model.resource import definition_in
 from anabranch.platforms.airflow import logs
 from anabranch.platforms.airflow.api import part
 from anabranch.platforms.airflow.dagfile import assets_of, version_of
@@ -53,6 +54,7 @@ class AirflowRuns:
             reports: returns what the attempts of a run reported.
         """
         self._api, self._dag = api, dag
+        self._definition = definition_in(file, pipeline.name)
         self._version, self._assets = version_of(file), assets_of(file)
         self._pipeline, self._namespace, self._reports = pipeline, namespace, reports
         self._path = f"/dags/{part(dag)}"
@@ -118,6 +120,10 @@ class AirflowRuns:
         except NotFoundError:
             return False
         return True
+
+    def definition(self) -> str:
+        """Return the artifact that holds the pipeline as runs begin with it now."""
+        return self._definition
 
     def held(self) -> str:
         """Return why no run goes on there; empty where nothing holds them."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.model.graph import reachable
+from anabranch.model.resource import definition_in
 from anabranch.platforms import telling
 from anabranch.platforms.aws.deploy import log_group, machine_name
 from anabranch.platforms.aws.told import CANCELLED_BY, Execution, run_of, tasks_of
@@ -40,9 +40,6 @@ ALIVE = {"STARTING", "RUNNING", "WAITING"}
 RECENT = 50
 """Runs of a job that are looked at, to stop some: a run that goes on is among the newest."""
 
-TURN = 5.0
-"""Seconds between two looks whether it is a run's turn."""
-
 
 class AwsRuns:
     """The runs of one deployed pipeline."""
@@ -65,18 +62,21 @@ class AwsRuns:
         self._machine = arns.machine(self._name)
 
     def start(self, run: RunId, params: Mapping[str, str], event: Json) -> None:
-        """Start a run, when no other run of the pipeline is under way.
+        """Start a run, which waits for its turn by itself.
 
         Raises:
             StepError: `input-too-large`, and as `AwsClient.ask`.
         """
-        self._await_turn()
         self._execute(run, {"run": run, "params": dict(params), "input": event})
 
     def events(self, run: str) -> list[Recorded]:
         """Return what has happened in a run until now."""
         executions = self._executions(run)
         return self._events(run, executions)
+
+    def definition(self) -> str:
+        """Return the artifact that holds the pipeline as runs begin with it now."""
+        return definition_in(self._told(), self._pipeline.name)
 
     def held(self) -> str:
         """Return why runs do not go on: nobody can pause an execution."""
@@ -132,8 +132,12 @@ class AwsRuns:
 
     def _jobs(self) -> list[str]:
         """Return the Glue jobs that the pipeline's machine starts."""
+        return sorted(set(re.findall(r'"JobName":"([^"]+)","Arguments":{"--anabranch_event"', self._told())))
+
+    def _told(self) -> str:
+        """Return the definition of the pipeline's machine."""
         told = self._client.ask("stepfunctions", "describe_state_machine", stateMachineArn=self._machine)
-        return sorted(set(re.findall(r'"JobName":"([^"]+)","Arguments":{"--anabranch_event"', told["definition"])))
+        return str(told["definition"])
 
     def _stop(self, job: str, run: str) -> None:
         """Stop what a job does for a run: where the machine looks at its jobs by itself, nobody else would."""
@@ -159,7 +163,6 @@ class AwsRuns:
             "reused": dict.fromkeys(sorted(inside - again), True),
             "tried": {step: tasks[step].attempts for step in sorted(again & inside) if tasks[step].attempts},
         }
-        self._await_turn()
         self._execute(f"{run}{RETRY}{len(executions)}", told)
 
     def _execute(self, name: str, given: dict[str, Any]) -> None:
@@ -168,12 +171,6 @@ class AwsRuns:
             message = f"the run is given {len(text.encode()):,} bytes, and Step Functions takes {INPUT_BYTES:,}"
             raise StepError(message, code="input-too-large", hint="put it into storage, and give its name")
         self._client.ask("stepfunctions", "start_execution", stateMachineArn=self._machine, name=name, input=text)
-
-    def _await_turn(self) -> None:
-        """Wait until no run of the pipeline is under way: two runs of it would write the same data."""
-        arguments = {"stateMachineArn": self._machine, "statusFilter": "RUNNING", "maxResults": 1}
-        while self._client.ask("stepfunctions", "list_executions", **arguments)["executions"]:
-            time.sleep(TURN)
 
     def _executions(self, run: str) -> list[Execution]:
         """Return the executions of a run, in their order.

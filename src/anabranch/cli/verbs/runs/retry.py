@@ -8,13 +8,13 @@ import click
 
 from anabranch.cli.face import ELSEWHERE, Face, verb
 from anabranch.cli.progress.drive import drive, drive_elsewhere
-from anabranch.cli.progress.summary import names
+from anabranch.cli.progress.summary import changed_files, names
 from anabranch.cli.table import Cell, table
 from anabranch.model.errors import UsageError
 from anabranch.show.human import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from anabranch.app.retry import Retry
     from anabranch.cli.terminal import Terminal
@@ -120,27 +120,12 @@ def changes(diff: str, run: str, out: Terminal) -> Iterator[str]:
     if not diff.strip():
         yield f"code: the same as in run {run}"
         return
-    files = _files(lines)
+    files = changed_files(diff)
     added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
     removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
     yield f"code: {plural(len(files), 'file')} changed since run {run} (+{added:,} -{removed:,}): {names(files)}"
     if len(lines) <= MOST_LINES:
         yield from (f"  {_painted(line, out)}".rstrip() for line in lines)
-
-
-def _files(lines: Sequence[str]) -> list[str]:
-    """Return the files that a unified diff tells of.
-
-    >>> _files(["--- a/x.py", "+++ b/x.py", "--- a/y.py", "+++ /dev/null", "binary file z.png changed"])
-    ['x.py', 'y.py', 'z.png']
-    """
-    found: list[str] = []
-    for before, line in zip(["", *lines], lines, strict=False):
-        if line.startswith("+++ ") and before.startswith("--- "):
-            found.append((before if line == "+++ /dev/null" else line)[len("+++ b/") :])
-        elif line.startswith("binary file ") and line.endswith(" changed"):
-            found.append(line.removeprefix("binary file ").removesuffix(" changed"))
-    return found
 
 
 def _painted(line: str, out: Terminal) -> str:
