@@ -81,6 +81,8 @@ STEP = "pipeline: p\nsteps:\n  x: "
         ("schedule: {cron: '0 6 * * *', timezone: Mars/Base}\n" + STEP + "{shell: [x]}", "bad-timezone", "Mars/Base"),
         (STEP + "{shell: [x], timeout: 0}", "out-of-range", "timeout"),
         (STEP + "{shell: [x], secrets: {T: hunter2}}", "bad-secret", "`T` is not a reference"),
+        (STEP + "{shell: [x], env: {DB_PASSWORD: hunter2}}", "bad-secret", "`DB_PASSWORD` seems to hold a secret"),
+        (STEP + "{shell: [x], env: {DB: 'pg://me:hunter2@host/db'}}", "bad-secret", "`DB` seems to hold a secret"),
         (STEP + "{shell: [x], env: {a-b: 1}}", "bad-name", "`a-b`"),
         ("params: {n: {type: int, default: x}}\n" + STEP + "{shell: [x]}", "bad-param", "`x` is not"),
         ("params: {n: {default: c, choices: [a, b]}}\n" + STEP + "{shell: [x]}", "bad-param", "none of its choices"),

@@ -91,11 +91,7 @@ class RemoteRuns:
             before: what happened before the run was retried: its attempts are not told again.
         """
         runs = self.of(pipeline)
-        told = {
-            key_of(each.event)
-            for each in before
-            if isinstance(each.event, RunStarted) or key_of(each.event)[-1]
-        }
+        told = {key_of(each.event) for each in before if isinstance(each.event, RunStarted) or key_of(each.event)[-1]}
         for look in count():
             happened = runs.events(run)
             for each in happened:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import Diagnostic
 from anabranch.model.pipeline import Param, ParamType, Schedule
+from anabranch.model.secret import is_reference, is_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anabranch.check.subject import Subject
 
-_SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -101,10 +101,15 @@ def secrets(subject: Subject) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for step in subject.pipeline.steps:
         for variable, reference in step.needs.secrets:
-            if not _SECRET.match(reference):
+            if not is_reference(reference):
                 # The text may be the secret itself, so it is not shown.
                 message = f"step `{step.id}`: the secret `{variable}` is not a reference"
                 hint = "write secret://env/NAME or secret://file/PATH, and never the secret itself"
+                found.append(Diagnostic("bad-secret", message, hint, step.place))
+        for variable, value in step.needs.env:
+            if is_told(variable, value):
+                message = f"step `{step.id}`: its variable `{variable}` seems to hold a secret"
+                hint = f"secrets: {{{variable}: secret://env/{variable}}}, and keep the value out of the project"
                 found.append(Diagnostic("bad-secret", message, hint, step.place))
         for variable, _ in (*step.needs.env, *step.needs.secrets):
             if not _VARIABLE.match(variable):

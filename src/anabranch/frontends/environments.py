@@ -10,6 +10,7 @@ from anabranch.frontends.shape import AirflowShape, AwsShape, EnvironmentShape
 from anabranch.model.call import KINDS
 from anabranch.model.environment import Airflow, Aws, Environment
 from anabranch.model.errors import Diagnostic, closest
+from anabranch.model.secret import has_password, is_reference, is_told
 from anabranch.model.server import is_server, refusal
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ BASE = "base"
 
 URLS = ("s3://", "gs://", "az://")
 """Object stores."""
-
-SECRET = re.compile(r"^secret://[a-z][a-z0-9-]*/.+$")
-"""A reference to a secret."""
-
-SECRET_NAME = re.compile(
-    r"(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$", re.IGNORECASE
-)
-"""A name that nobody gives to what everybody may read."""
-
-PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
-"""An address that has a password in it."""
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 """A region of AWS."""
@@ -118,7 +108,7 @@ def _airflow(shape: EnvironmentShape, airflow: AirflowShape) -> Iterator[tuple[s
     if not airflow.dags:
         yield ("no-dags", "has no folder for DAG files", "airflow: {dags: /opt/airflow/dags}")
     for key, text in (("token", airflow.token), ("password", airflow.password)):
-        if text and not SECRET.match(text):  # what stands there may be the secret itself
+        if text and not is_reference(text):  # what stands there may be the secret itself
             yield ("bad-secret", f"has an airflow {key} that is not a reference", "write secret://env/NAME")
     yield from _address(airflow.url)
     if bool(airflow.user) != bool(airflow.password):
@@ -155,10 +145,7 @@ def _address(url: str) -> Iterator[tuple[str, str, str]]:
 def _variables(shape: EnvironmentShape) -> Iterator[tuple[str, str, str]]:
     """Yield variables that are secrets by their name, or by a password in an address, and no references."""
     for name, value in shape.variables.items():
-        text = str(value)
-        if SECRET.match(text):
-            continue
-        if text and (SECRET_NAME.search(name) or PASSWORD.search(text)):
+        if is_told(name, str(value)):
             hint = f"write secret://env/{name}, and keep the value out"
             yield ("bad-secret", f"has a variable {name} that is not a reference", hint)
 
@@ -223,7 +210,7 @@ def _places(shape: EnvironmentShape, *more: tuple[str, str]) -> Iterator[tuple[s
             hint = "up to 80 letters, digits and _.:/=+-@ in each; aws: and anabranch: are others'"
             yield ("bad-tag", f"has a tag `{key}` that not every platform takes", hint)
     for text, key in ((shape.artifacts, "artifacts"), *more, (shape.storage, "storage")):
-        if PASSWORD.search(text):
+        if has_password(text):
             yield (
                 "bad-secret",
                 f"has a password in the address of its {key}",

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from anabranch.frontends.environments import SECRET
 from anabranch.model.errors import Diagnostic
 from anabranch.model.export import ExportTarget, OpenLineage, OpenTelemetry
+from anabranch.model.secret import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ def _lineage(shape: OpenLineageShape, document: Document) -> Iterator[Diagnostic
         hint = "url: http://localhost:5000, or file: lineage.ndjson"
         yield Diagnostic("no-destination", "export.openlineage says neither `url` nor `file`", hint, place)
     place = document.place("export", "openlineage", "token")
-    if shape.token and not SECRET.match(shape.token):  # what stands there may be the secret itself
+    if shape.token and not is_reference(shape.token):  # what stands there may be the secret itself
         message = "export.openlineage.token is not a reference"
         yield Diagnostic("bad-secret", message, "write secret://env/NAME, and keep the value out", place)
     if shape.token and shape.file:
@@ -80,7 +80,7 @@ def _where(  # noqa: PLR0913, PLR0917 - what both kinds of target say, and where
         place = document.place("export", kind, "headers", name)
         if not _HEADER.match(name):
             yield Diagnostic("bad-header", f"{at}.headers: `{name}` is no name of a header", "such as X-Api-Key", place)
-        if not SECRET.match(value):  # what stands there may be the secret itself
+        if not is_reference(value):  # what stands there may be the secret itself
             hint = f"write secret://env/{re.sub(r'[^A-Za-z0-9]+', '_', name).upper()}, and keep the value out"
             yield Diagnostic("bad-secret", f"{at}.headers.{name} is not a reference", hint, place)
     if headers and file:
