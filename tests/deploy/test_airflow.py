@@ -181,6 +181,25 @@ def test_what_the_log_says_of_a_killed_task_is_told(airflow: Airflow) -> None:
     assert oom in failures[1].message  # type: ignore[union-attr]
 
 
+def test_a_retry_of_a_cancelled_run_does_all_that_was_not_done(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow skips what had not begun when a run is stopped: what nobody clears stays so, and the run succeeds."""
+    found = deployed(airflow, STEPS.replace(", after: [first]", ""))
+    started = run(found)
+    airflow.dags[DAG].states[started.id]["first"] |= {
+        "state": "running",
+        "try_number": 1,
+        "start_date": "2020-01-01T00:00:00Z",
+    }
+    remote = found.remote("prod")
+    remote.of(found.pipeline("daily")).cancel(started.id)
+    assert {task["state"] for task in airflow.dags[DAG].states[started.id].values()} == {"failed", "skipped"}
+    monkeypatch.setattr(remote, "follow", lambda *_: started)
+    remote.retry(started.id, (), Quiet())
+    assert {task["state"] for task in airflow.dags[DAG].states[started.id].values()} == {None}
+
+
 # --- Nothing left ---
 
 

@@ -137,6 +137,8 @@ class Airflow:
                 return self._start(dag, body)
             case ("POST", "clearTaskInstances"):
                 dag.runs[body["dag_run_id"]] |= {"state": "queued", "end_date": None}
+                for task in body["task_ids"]:
+                    dag.states[body["dag_run_id"]][task]["state"] = None
                 return {}
             case (_, "dagRuns", run, *more):
                 if run not in dag.runs:
@@ -173,7 +175,8 @@ class Airflow:
                 dag.runs[run] |= body | ({"end_date": _now()} if "state" in body else {})
                 if body.get("state") == "failed":
                     for task in dag.states[run].values():
-                        task["state"] = task["state"] if task["state"] == "success" else "failed"
+                        if task["state"] != "success":
+                            task["state"] = "failed" if task["state"] == "running" else "skipped"
                 return dag.runs[run]
             case ("GET", "taskInstances"):
                 found = [*dag.states[run].values()]

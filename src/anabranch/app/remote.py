@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anabranch.data import reports
 from anabranch.data.objects import mirror
 from anabranch.model.errors import ConflictError, NotFoundError, StepError, UsageError
-from anabranch.model.run import RunStarted, RunState, StepState, fold
+from anabranch.model.run import RunStarted, RunState, fold
 from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
@@ -169,11 +169,9 @@ class RemoteRuns:
             message = f"run {run.id} is still running"
             hint = f"anabranch runs cancel {run.id} -e {self._deployment.environment.name}"
             raise ConflictError(message, code="still-running", hint=hint)
-        steps = known_steps(pipeline, start) or {
-            step.step for step in run.steps if step.state in {StepState.FAILED, StepState.CANCELLED}
-        }
+        steps = known_steps(pipeline, start) | {step.step for step in run.steps if not step.state.ok}
         if not steps:
-            message = f"run {run.id} has no step that failed"
+            message = f"run {run.id} has nothing to do again: every step succeeded"
             raise UsageError(message, code="nothing-to-retry", hint="choose where to start: --from STEP")
         runs = self.of(pipeline)
         before = runs.events(run.id)
