@@ -201,6 +201,32 @@ def test_a_place_is_where_the_environment_says_it_is_now(
     assert objects(found.url) is found
 
 
+def test_a_profile_is_as_good_as_keys(
+    lake: tuple[Path, Objects], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with AWS's own tools; without anything it is said at once, and with what to do."""
+    _, found = lake
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(StepError, match="no credentials for s3://lake") as caught:
+        objects(found.url)
+    assert "aws sso login" in caught.value.hint
+    (tmp_path / "credentials").write_text("[data]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    (tmp_path / "config").write_text("[profile data]\nregion = us-east-1\n")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(StepError, match="nobody"):
+        objects(found.url)
+    monkeypatch.setenv("AWS_PROFILE", "data")
+    assert objects(found.url).list("") == found.list("")
+    (tmp_path / "config").write_text("[profile data]\nregion = us-east-1\ncredential_process = /bin/false\n")
+    (tmp_path / "credentials").unlink()
+    with pytest.raises(StepError):
+        Objects(found.url).list("")
+
+
 def test_iceberg_is_refused_there(lake: tuple[Path, Objects]) -> None:
     """Its catalogue cannot be kept in an object store; `check` says so."""
     root, _ = lake

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from anabranch.data.objects.credentials import aws_credentials
 from anabranch.model.errors import StepError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _RETRIES = {"max_retries": 5}
 _LEADS = (
     *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
 )
 """Variables that a store reads once, when it is made: with others, it is another store."""
 
@@ -30,7 +32,7 @@ class Objects:
         """Name the place; nothing is asked yet.
 
         Raises:
-            StepError: `not-installed`.
+            StepError: `not-installed`; `storage-denied`, nobody here has credentials for it.
         """
         self.url = url.rstrip("/")
         try:
@@ -41,13 +43,18 @@ class Objects:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         options: dict[str, Any] = dict(_TIMEOUT)
         config: dict[str, Any] = {}
+        more: dict[str, Any] = {}
         if url.startswith("s3://"):
-            config["region"] = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+            if (found := aws_credentials(self.url)) is not None:
+                more["credential_provider"] = found
+            region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+            if region or "region" not in getattr(found, "config", {}):
+                config["region"] = region or "us-east-1"
             if endpoint:
                 config["endpoint"] = endpoint
                 options["allow_http"] = endpoint.startswith("http://")
         connect: Any = stores.from_url  # its overloads tell the clouds apart by their options
-        self._store: Any = connect(self.url, config=config or None, client_options=options, retry_config=_RETRIES)
+        self._store: Any = connect(self.url, config=config or None, client_options=options, retry_config=_RETRIES, **more)
 
     def _no_bucket(self) -> StepError:
         """Return what is said where a key need not be there, and the store finds nothing all the same."""
