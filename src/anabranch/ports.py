@@ -345,6 +345,10 @@ class Runs(Protocol):
         """Return why runs that have begun do not go on, such as that somebody paused them; empty when they do."""
         ...
 
+    def names(self) -> Iterator[str]:
+        """Yield the ids of the runs, the newest first; the orchestrator is asked for more as they are taken."""
+        ...
+
     def newest(self, limit: int) -> Sequence[Sequence[Recorded]]:
         """Return the events of the newest runs, the newest first."""
         ...

@@ -18,7 +18,7 @@ from tests.platforms.airflow_fake import AFTER, BEFORE
 
 from anabranch.app import Project
 from anabranch.app.remote import HELD_EVERY
-from anabranch.model.errors import AnabranchError, ConflictError, StepError
+from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -198,6 +198,24 @@ def test_a_retry_of_a_cancelled_run_does_all_that_was_not_done(
     monkeypatch.setattr(remote, "follow", lambda *_: started)
     remote.retry(started.id, (), Quiet())
     assert {task["state"] for task in airflow.dags[DAG].states[started.id].values()} == {None}
+
+
+def test_one_run_is_found_without_asking_about_all(airflow: Airflow) -> None:
+    """By its id, or by the beginning of it; what means several is refused with their names."""
+    found = deployed(airflow)
+    ids = []
+    for _ in range(5):
+        ids.append(run(found).id)
+        airflow.end(DAG, ids[-1])
+    airflow.asked.clear()
+    assert found.remote("prod").find(ids[2][:7])[1].id == ids[2]
+    assert sum("taskInstances" in line for line in airflow.asked) == 1
+    assert found.remote("prod").find("last")[1].id == ids[-1]
+    with pytest.raises(NotFoundError):
+        found.remote("prod").find("nosuchrun")
+    with pytest.raises(UsageError, match="means 5 runs") as caught:
+        found.remote("prod").find("")
+    assert ids[0] in caught.value.hint
 
 
 # --- Nothing left ---

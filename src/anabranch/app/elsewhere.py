@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, cast
 
 from anabranch.app.deploy import Deployment, with_variables
@@ -114,8 +114,10 @@ class Elsewhere(Project):
     def _learn(self, store: SqliteRunStore, pipeline: Pipeline) -> None:
         """Record the runs of main that have ended since somebody looked last."""
         known = {run.id for run in store.runs(pipeline.name, 1000, MAIN)}
-        for told in reversed(self.elsewhere.of(pipeline).newest(RECENT)):
-            if told[0].run not in known and isinstance(told[-1].event, RunEnded):
+        runs = self.elsewhere.of(pipeline)
+        for name in reversed([each for each in islice(runs.names(), RECENT) if each not in known]):
+            told = runs.events(name)
+            if isinstance(told[-1].event, RunEnded):
                 self._keep(store, pipeline, told)
 
     def _keep(self, store: SqliteRunStore, pipeline: Pipeline, told: Sequence[Recorded]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from anabranch.data import reports
@@ -15,7 +15,7 @@ from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from anabranch.app.deploy import Deployment
     from anabranch.app.project import Project
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 POLL = 1.0
 """Seconds between two looks at a run."""
+NAMES = 1000
+"""Runs of a pipeline among which one is looked for by the beginning of its id."""
 HELD_EVERY = 10
 """Looks at a run, after which it is asked whether something holds it."""
 
@@ -144,18 +146,36 @@ class RemoteRuns:
             NotFoundError: `no-run`.
             UsageError: `ambiguous-run`.
         """
-        runs = self.newest(None, 100)
-        found = runs[:1] if text == "last" else [run for run in runs if run.id.startswith(text)]
-        exact = [run for run in found if run.id == text] or found
-        if not exact:
+        if text == "last":
+            newest = self.newest(None, 1)
+            found = [(self._project.pipeline(run.pipeline), str(run.id)) for run in newest]
+        else:
+            found = self._named(text)
+        if not found:
             where = self._deployment.environment.name
             message = f"no run `{text}` in {where}"
             raise NotFoundError(message, code="no-run", hint=f"anabranch runs list -e {where}")
-        if len(exact) > 1:
-            message = f"`{text}` means {len(exact)} runs"
-            raise UsageError(message, code="ambiguous-run", hint="one of " + ", ".join(run.id for run in exact[:5]))
-        pipeline = self._project.pipeline(exact[0].pipeline)
-        return pipeline, self._run(self.of(pipeline), exact[0].id)  # one run is told with all that is known of it
+        if len(found) > 1:
+            message, some = f"`{text}` means {len(found)} runs", ", ".join(name for _, name in found[:5])
+            raise UsageError(message, code="ambiguous-run", hint=f"one of {some}")
+        pipeline, name = found[0]
+        return pipeline, self._run(self.of(pipeline), name)
+
+    def _named(self, text: str) -> list[tuple[Pipeline, str]]:
+        """Return the run of that id, or of the newest those whose ids begin so, with their pipelines."""
+        newest: list[tuple[Pipeline, str]] = []
+        for pipeline in self._project.pipelines.values():
+            with suppress(NotFoundError):
+                newest += [(pipeline, name) for name in islice(self.of(pipeline).names(), NAMES)]
+        if exact := [each for each in newest if each[1] == text]:
+            return exact
+        return [each for each in newest if each[1].startswith(text)] or list(self._older(text))
+
+    def _older(self, text: str) -> Iterator[tuple[Pipeline, str]]:
+        for pipeline in self._project.pipelines.values():
+            with suppress(NotFoundError):
+                self.of(pipeline).events(text)
+                yield pipeline, text
 
     def retry(self, text: str, start: Iterable[str], reporter: Reporter) -> Run:
         """Run again what a run did not finish, or from some steps, and follow it to its end.

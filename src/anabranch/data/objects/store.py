@@ -54,7 +54,9 @@ class Objects:
                 config["endpoint"] = endpoint
                 options["allow_http"] = endpoint.startswith("http://")
         connect: Any = stores.from_url  # its overloads tell the clouds apart by their options
-        self._store: Any = connect(self.url, config=config or None, client_options=options, retry_config=_RETRIES, **more)
+        self._store: Any = connect(
+            self.url, config=config or None, client_options=options, retry_config=_RETRIES, **more
+        )
 
     def _no_bucket(self) -> StepError:
         """Return what is said where a key need not be there, and the store finds nothing all the same."""

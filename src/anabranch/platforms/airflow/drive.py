@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.call import ContainerCall, NativeCall
@@ -15,7 +16,7 @@ from anabranch.platforms.airflow.names import task_id
 from anabranch.platforms.airflow.runs import CANCELLED_BY, events, import_error, silent, unexplained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anabranch.model.pipeline import Json, Pipeline, StepId
     from anabranch.model.run import Recorded, RunId
@@ -166,6 +167,12 @@ class AirflowRuns:
                 return f"the container {image} failed: {why}"
             case _:
                 return why
+
+    def names(self) -> Iterator[str]:
+        """Yield the ids of the runs, the newest first."""
+        with suppress(NotFoundError):
+            for told in self._api.pages(f"{self._path}/dagRuns", "dag_runs", order_by="-run_after"):
+                yield str(told["dag_run_id"])
 
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""

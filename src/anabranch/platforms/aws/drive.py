@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
@@ -82,17 +83,19 @@ class AwsRuns:
         """Return why runs do not go on: nobody can pause an execution."""
         return ""
 
-    def newest(self, limit: int) -> list[list[Recorded]]:
-        """Return the events of the newest runs, the newest first."""
-        names: list[str] = []
+    def names(self) -> Iterator[str]:
+        """Yield the ids of the runs, the newest first."""
+        seen: set[str] = set()
         listed = self._client.pages("stepfunctions", "list_executions", "executions", stateMachineArn=self._machine)
         for found in listed:
             run = str(found["name"]).partition(RETRY)[0]
-            if run not in names:
-                if len(names) == limit:
-                    break
-                names.append(run)
-        return [self.events(run) for run in names]
+            if run not in seen:
+                seen.add(run)
+                yield run
+
+    def newest(self, limit: int) -> list[list[Recorded]]:
+        """Return the events of the newest runs, the newest first."""
+        return [told for told in self._client.beside(self.events, islice(self.names(), limit)) if told]
 
     def log(self, run: str, step: StepId, attempt: int) -> str:
         """Return what an attempt printed."""
