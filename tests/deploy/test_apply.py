@@ -17,11 +17,12 @@ from anabranch.app.deploy import Deployment
 from anabranch.deploy.plan import Saved
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject
 from anabranch.model.plan import Create, Delete, Plan, Record, Update
+from anabranch.model.resource import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anabranch.model.resource import Address, Live, Resource
+    from anabranch.model.resource import Live, Resource
 
 SPEC = """
 project: {project}
@@ -330,6 +331,19 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_recorded(tmp_pat
     assert deployment.plan().changes == ()
 
 
+def test_what_was_cut_off_is_not_laid_at_somebodys_door(tmp_path: Path) -> None:
+    """An update of several calls that ended in the middle looks like a change by hand; the state knows better."""
+    silently(deployed(tmp_path))
+    state = deployed(tmp_path).state
+    with state.lock():
+        state.intend(Address("dag/shop.one"))
+    dag = tmp_path / "dags" / "shop" / "shop.one.py"
+    dag.write_text(dag.read_text() + "# half\n")
+    (change,) = deployed(tmp_path).plan().changes
+    assert isinstance(change, Update)
+    assert (change.drifted, "cut off" in change.why) == (False, True)
+
+
 def test_targets_are_applied_with_what_they_need_and_nothing_else(tmp_path: Path) -> None:
     deployment = deployed(tmp_path)
     made = silently(deployment, target=["dag/shop.one"])
@@ -341,6 +355,9 @@ def test_targets_are_applied_with_what_they_need_and_nothing_else(tmp_path: Path
     assert isinstance(made.changes[-1], Create)
     with pytest.raises(AnabranchError, match="there is no resource"):
         deployment.plan(target=["dag/nope"])
+    (payload,) = (tmp_path / "storage").rglob("payload-*")
+    payload.unlink()
+    assert [each.address for each in deployment.plan(target=["dag/shop.one"]).changes] == [f"artifact/{payload.name}"]
 
 
 def test_a_pipeline_that_is_gone_is_deleted_and_its_payload_stays_until_destroy(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.store.states import Kept
 
 APPLIED = Applied(Address("dag/x"), "x.py", "sha256:1", (Address("artifact/y"),))
-HALF = Applied(Address("dag/half"), "", "")
+HALF = Applied(Address("dag/half"), "", "", pending=True)
 SPEC = """
 project: shop
 pipelines: [p.yaml]
@@ -63,6 +64,13 @@ class TestEveryState:
         with other.lock():
             other.forget(APPLIED.address)
         assert one.applied() == {HALF.address: HALF}
+        with one.lock():
+            one.record(APPLIED)
+            one.intend(APPLIED.address)  # and it is cut off
+        assert other.applied()[APPLIED.address] == replace(APPLIED, pending=True)
+        with one.lock():
+            one.record(APPLIED)
+        assert other.applied()[APPLIED.address] == APPLIED
 
     def test_one_namespace_knows_nothing_of_another(self, kept: Kept) -> None:
         main, branch = kept.open(), kept.open(namespace="fix")

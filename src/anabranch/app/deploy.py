@@ -27,6 +27,7 @@ from anabranch.model.errors import (
     UsageError,
     closest,
 )
+from anabranch.model.graph import reachable
 from anabranch.model.resource import Address, Owner
 from anabranch.model.run import RunState, fold
 from anabranch.platforms.airflow.orchestration import AirflowOrchestration
@@ -206,7 +207,7 @@ class Deployment:
                     message = f"there is no resource `{name}`"
                     raise NotFoundError(message, code="no-resource", hint=closest(name, list(known)))
         made = plan(desired, applied, live, self.owner, serial, frozenset(map(Address, adopt)), prune=destroy)
-        return targeted(made, targets) if targets else made
+        return targeted(made, targets, desired) if targets else made
 
     def apply(
         self,
@@ -351,13 +352,12 @@ def with_variables(pipeline: Pipeline, environment: Environment) -> Pipeline:
     return replace(pipeline, steps=tuple(steps)) if environment.variables else pipeline
 
 
-def targeted(made: Plan, wanted: frozenset[str]) -> Plan:
+def targeted(made: Plan, wanted: frozenset[str], desired: Sequence[Resource]) -> Plan:
     """Return the part of a plan that changes some resources and what they depend on."""
-    chosen: set[str] = set(wanted)
-    for change in reversed(made.changes):
-        if change.address in chosen:
-            resource = getattr(change, "resource", None)
-            chosen |= set(resource.depends) if resource else set()
+    starts = [Address(each) for each in wanted]
+    known = {resource.address for resource in desired}
+    depends = {each.address: tuple(known.intersection(each.depends)) for each in desired}
+    chosen = reachable({**dict.fromkeys(starts, ()), **depends}, starts)
     return replace(made, changes=tuple(change for change in made.changes if change.address in chosen))
 
 

@@ -22,6 +22,7 @@ _WORDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("tags", "content"): ("it and its tags", "were", "are others"),
 }
 """How a change of one or the other is told."""
+_CUT_OFF = "an apply was cut off while it changed this"
 
 
 def plan(  # noqa: PLR0913 - three sides, and whose they are
@@ -93,13 +94,21 @@ def _needs(
 
 def _wanted(resource: Resource, applied: Applied | None, live: Live | None) -> Change | None:
     if live is None:
-        return Create(resource, "it was deleted by hand" if applied else "it is new")
+        gone = _CUT_OFF if applied and applied.pending else "it was deleted by hand"
+        return Create(resource, gone if applied else "it is new")
     if live.digest == resource.digest:
-        if applied is None or applied.digest != resource.digest or applied.depends != resource.depends:
+        if (
+            applied is None
+            or applied.pending
+            or applied.digest != resource.digest
+            or applied.depends != resource.depends
+        ):
             left = Applied(resource.address, live.name, resource.digest, resource.depends)
             return Record(left, "it is as it should be, and the state did not know")
         return None
     it, was, other = _WORDS.get(live.differs, _WORDS["content",])
+    if applied is not None and applied.pending:
+        return Update(resource, live, _CUT_OFF)
     if applied is not None and live.digest != applied.digest:
         why = f"{it} {was} changed by hand" if applied.digest == resource.digest else f"{it} changed, here and by hand"
         return Update(resource, live, why, drifted=True)

@@ -84,7 +84,7 @@ def _path_back(pipeline: Pipeline, start: StepId, within: set[StepId]) -> tuple[
     return None
 
 
-def reachable(edges: Mapping[StepId, tuple[StepId, ...]], starts: Iterable[StepId]) -> set[StepId]:
+def reachable(edges: Mapping[N, tuple[N, ...]], starts: Iterable[N]) -> set[N]:
     """Return `starts` and everything that the edges lead to from them."""
     seen = set(starts)
     stack = list(seen)

@@ -74,12 +74,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One object as the last `apply` left it."""
+    """One object as the last `apply` left it; `pending` where that was cut off, and may have changed it."""
 
     address: Address
     name: str
     digest: str
     depends: tuple[Address, ...] = ()
+    pending: bool = False
 
 
 def digest_of(content: bytes) -> str:

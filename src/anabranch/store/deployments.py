@@ -38,10 +38,12 @@ class SqliteStateStore:
 
     def applied(self) -> dict[Address, Applied]:
         """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
-        query = f"SELECT address, name, digest, depends FROM resources {_OURS} ORDER BY address"
+        query = f"SELECT address, name, digest, depends, pending FROM resources {_OURS} ORDER BY address"
         return {
-            Address(address): Applied(Address(address), name, digest, tuple(map(Address, json.loads(depends))))
-            for address, name, digest, depends in self._read(query)
+            Address(address): Applied(
+                Address(address), name, digest, tuple(map(Address, json.loads(depends))), bool(pending)
+            )
+            for address, name, digest, depends, pending in self._read(query)
         }
 
     def places(self) -> dict[str, str]:

@@ -41,7 +41,13 @@ class SharedStateStore:
     def applied(self) -> dict[Address, Applied]:
         """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
         return {
-            Address(name): Applied(Address(name), each["name"], each["digest"], tuple(map(Address, each["depends"])))
+            Address(name): Applied(
+                Address(name),
+                each["name"],
+                each["digest"],
+                tuple(map(Address, each["depends"])),
+                bool(each.get("pending")),
+            )
             for name, each in sorted(self._now()["resources"].items())
         }
 

@@ -42,10 +42,11 @@ class PostgresStateStore:
 
     def applied(self) -> dict[Address, Applied]:
         """Return what was made, as it was left; without a digest where nobody knows how the only call went."""
-        query = f'SELECT address, name, digest, depends FROM anabranch.resources {_OURS} ORDER BY address COLLATE "C"'
+        columns = "address, name, digest, depends, pending"
+        query = f'SELECT {columns} FROM anabranch.resources {_OURS} ORDER BY address COLLATE "C"'
         return {
-            Address(address): Applied(Address(address), name, digest, tuple(map(Address, json.loads(depends))))
-            for address, name, digest, depends in self._server.read(query, self._key)
+            Address(address): Applied(Address(address), name, digest, tuple(map(Address, json.loads(depends))), pending)
+            for address, name, digest, depends, pending in self._server.read(query, self._key)
         }
 
     def places(self) -> dict[str, str]:
