@@ -16,7 +16,19 @@ import pytest
 from anabranch.model.call import ShellCall
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, UsageError
 from anabranch.model.pipeline import Pipeline, Step, StepId
-from anabranch.model.run import RunEnded, RunId, RunStarted, RunState, StepStarted, StepState, StepSucceeded
+from anabranch.model.run import (
+    Event,
+    Failure,
+    Recorded,
+    RunEnded,
+    RunId,
+    RunStarted,
+    RunState,
+    StepFailed,
+    StepStarted,
+    StepState,
+    StepSucceeded,
+)
 from anabranch.store.runs import SqliteRunStore
 
 if TYPE_CHECKING:
@@ -67,6 +79,20 @@ def test_a_run_is_what_its_events_tell(store: SqliteRunStore) -> None:
     assert store.definition(run) == PIPELINE
     assert [each.seq for each in store.events(run)] == [1, 2, 3, 4]
     assert [each.seq for each in store.events(run, after=2)] == [3, 4]
+
+
+def test_a_run_that_was_told_elsewhere_is_kept_as_it_is_told_now(store: SqliteRunStore) -> None:
+    """Also where it was known otherwise: it was retried there, or who recorded it was cut off."""
+    run = begin(store, "aaaa")
+    told: list[Event] = [RunStarted("p", (A,)), StepStarted(A), StepFailed(A, 1, Failure("error", "no"))]
+    told += [RunEnded(RunState.FAILED)]
+    store.copy(PIPELINE, [Recorded(run, i, 50.0 + i, event) for i, event in enumerate(told)])
+    assert (store.run(run).state, store.run(run).started_at) == (RunState.FAILED, 50.0)
+    told[-1:] = [StepStarted(A, 2), StepSucceeded(A, 2), RunEnded(RunState.SUCCEEDED)]
+    store.copy(PIPELINE, [Recorded(run, i, 50.0 + i, event) for i, event in enumerate(told)])
+    assert store.run(run).state is RunState.SUCCEEDED
+    assert [each.id for each in store.runs("p")] == [run]
+    assert [each.state for each in store.summaries.newest("p", None, 5)] == [RunState.SUCCEEDED]
 
 
 def test_order_is_by_sequence_when_the_clock_jumps_back(store: SqliteRunStore) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import count, islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from anabranch.app.deploy import Deployment, with_variables
 from anabranch.app.execute import result
@@ -112,8 +112,8 @@ class Elsewhere(Project):
         return self._runs_of(deployment, carved, mirror.local(branch.root))
 
     def _learn(self, store: SqliteRunStore, pipeline: Pipeline) -> None:
-        """Record the runs of main that have ended since somebody looked last."""
-        known = {run.id for run in store.runs(pipeline.name, 1000, MAIN)}
+        """Record the runs of main that have ended since somebody looked last; those that had failed may be mended."""
+        known = {run.id for run in store.runs(pipeline.name, 1000, MAIN) if run.state is RunState.SUCCEEDED}
         runs = self.elsewhere.of(pipeline)
         for name in reversed([each for each in islice(runs.names(), RECENT) if each not in known]):
             told = runs.events(name)
@@ -127,8 +127,8 @@ class Elsewhere(Project):
         definition = self._deployment.learned(names[-1]) if names else None
         if definition is None or not isinstance(first, RunStarted):
             return  # whoever deployed it has left nothing of it
-        store.begin(run, definition.pipeline, replace(first, code=definition.code))
-        store.append(run, [each.event for each in told[1:]])
+        begun = replace(told[0], event=replace(first, code=definition.code))
+        store.copy(definition.pipeline, (begun, *told[1:]))
 
     @property
     def where(self) -> str:
@@ -144,15 +144,9 @@ class Elsewhere(Project):
         """
         runs, told = self.find(run)
         try:
-            kept = super().past(told.id)
+            return super().past(told.id)
         except NotFoundError:  # it goes on, so it is not recorded here yet
             return Past(told, self.pipeline(told.pipeline), tuple(runs.events(told.id)), self.storage)
-        if told.namespace != MAIN or kept.run.namespace != MAIN:
-            return kept
-        # Main's runs are recorded when somebody looks: only the platform knows when what happened.
-        first, *others = runs.events(told.id)
-        begun = replace(cast("RunStarted", first.event), code=kept.run.code)
-        return replace(kept, events=(replace(first, event=begun), *others))
 
     def _execute(
         self, plan: RunPlan, place: Place, *, jobs: int | None, reporter: Reporter | None, wait: float, trace: str

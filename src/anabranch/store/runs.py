@@ -62,23 +62,46 @@ class SqliteRunStore:
 
     def begin(self, run: RunId, pipeline: Pipeline, first: Event) -> Recorded:
         """Record a new run with its definition and its first event; from now on this process drives it."""
-        body = json.dumps(codec.dump(pipeline), separators=(",", ":"))
-        digest = hashlib.sha256(body.encode()).hexdigest()
         lock = FileLock(self.alive_file(run))
         lock.try_acquire(run)
         self._alive[run] = lock
-        namespace = getattr(first, "namespace", "main")
 
         def insert(db: sqlite3.Connection) -> Recorded:
-            db.execute("INSERT OR IGNORE INTO definitions (digest, body) VALUES (?, ?)", (digest, body))
-            db.execute(
-                "INSERT INTO runs (id, pipeline, namespace, definition, host, beat_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (run, pipeline.name, namespace, digest, socket.gethostname(), self._clock()),
-            )
+            self._define(db, run, pipeline, first)
             self._next[run] = 1
             return self._insert(db, run, [first])[0]
 
         return self._db.write(insert)
+
+    def copy(self, pipeline: Pipeline, told: Sequence[Recorded]) -> None:
+        """Record a run that has ended elsewhere as it is told there now, in place of what was known of it."""
+        run = told[0].run
+        rows = [
+            (run, seq, each.at, json.dumps(codec.encode(each.event), separators=(",", ":")))
+            for seq, each in enumerate(told, 1)
+        ]
+
+        def insert(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM events WHERE run = ?", (run,))
+            self._define(db, run, pipeline, told[0].event)
+            db.executemany("INSERT INTO events (run, seq, at, body) VALUES (?, ?, ?, ?)", rows)
+            if (ended := fold(told)) is not None:
+                note(db, ended)
+
+        self._ended.pop(run, None)
+        self._next.pop(run, None)
+        self._db.write(insert)
+
+    def _define(self, db: sqlite3.Connection, run: RunId, pipeline: Pipeline, first: Event) -> None:
+        """Write down what a run is of, within a transaction."""
+        body = json.dumps(codec.dump(pipeline), separators=(",", ":"))
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        db.execute("INSERT OR IGNORE INTO definitions (digest, body) VALUES (?, ?)", (digest, body))
+        db.execute(
+            "INSERT INTO runs (id, pipeline, namespace, definition, host, beat_at) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET definition = excluded.definition",
+            (run, pipeline.name, getattr(first, "namespace", "main"), digest, socket.gethostname(), self._clock()),
+        )
 
     def append(self, run: RunId, events: Sequence[Event]) -> tuple[Recorded, ...]:
         """Record events of a run, all or none, durably."""
