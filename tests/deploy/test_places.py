@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.engines import gcs_fake
 
 from anabranch.app import Project
 from anabranch.data import reports
+from anabranch.data.objects.store import objects
 from anabranch.deploy.places import at, places_of
 from anabranch.model.environment import Airflow, Aws, Environment
 from anabranch.model.errors import ConflictError, InvalidProject
@@ -67,6 +69,24 @@ def test_an_environment_that_moved_is_refused_until_destroy_has_emptied_the_old_
     new.apply(lambda _: None)
     assert new.plan().changes == ()
     assert listing(tmp_path, "new") or "storage" in moved
+
+
+def test_all_of_it_may_lie_in_google_s_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Composer has it: DAG files, payloads, data and state; a fake that keeps the conditions of a write."""
+    with gcs_fake.serving() as given:
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        root = tmp_path / "shop"
+        deployed(tmp_path)
+        spec = (root / "anabranch.yaml").read_text().replace(f"{tmp_path}/", "gs://lake/")
+        (root / "anabranch.yaml").write_text(f"{spec}    state: gs://lake/state\n")
+        deployment = Project.load(root).deployment("prod")
+        assert len(deployment.apply(lambda _: None).acts) == 3
+        assert deployment.plan().changes == ()
+        assert "gs://lake/artifacts/" in (objects("gs://lake/dags").read("shop/shop.p.py") or b"").decode()
+        assert not deployment.destroy(lambda _: None).left
+        assert objects("gs://lake").list("") == {}
 
 
 def test_a_place_that_is_there_no_more_holds_nobody_up(tmp_path: Path) -> None:

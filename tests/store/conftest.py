@@ -1,4 +1,4 @@
-"""Places of a state: SQLite in a folder, an S3 that enforces conditional writes, and a PostgreSQL."""
+"""Places of a state: SQLite in a folder, an S3 that enforces conditional writes, a fake GCS, and a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engines import postgres
+from tests.engines import gcs_fake, postgres
 from tests.store.states import InBucket, InPostgres, InSqlite
 
 from tools import aws
@@ -49,13 +49,23 @@ def in_postgres(postgres_server: dict[str, str]) -> InPostgres:
 def in_bucket(bucket_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> InBucket:
     for name, value in bucket_server.items():
         monkeypatch.setenv(name, value)
-    return InBucket(f"states{next(_NUMBERS)}")
+    return InBucket(f"s3://lake/states{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def in_gcs(monkeypatch: pytest.MonkeyPatch) -> Generator[InBucket]:
+    """A fake: no engine of Google's storage can be had here."""
+    with gcs_fake.serving() as given:
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        yield InBucket(f"gs://lake/states{next(_NUMBERS)}")
 
 
 @pytest.fixture(
     params=[
         "sqlite",
         pytest.param("bucket", marks=pytest.mark.engine),
+        "gcs",
         pytest.param("postgres", marks=pytest.mark.engine),
     ]
 )

@@ -1,4 +1,4 @@
-"""The three places that a state is kept in, each on its real engine, and what people and accidents do to it there."""
+"""The places that a state is kept in, and what people and accidents do to it there."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class InSqlite:
 
 
 class InBucket:
-    def __init__(self, name: str) -> None:
-        self.url = f"s3://lake/{name}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.bucket = Objects(self.url)
 
     def open(self, clock: Clock | None = None, namespace: str = "main") -> StateStore:

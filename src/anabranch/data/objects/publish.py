@@ -197,14 +197,14 @@ def _taken(store: Objects, holder: str) -> bool:
     body = json.dumps({"holder": holder, "until": time.time() + LEASE}).encode()
     if store.put(_LOCK, body, fresh=True):
         return True
-    listed = store.list(_LOCK).get(_LOCK)
-    current = store.read(_LOCK)
-    if listed is None or current is None:
+    found = store.get(_LOCK)
+    if found is None:
         return False
+    current, seen = found
     told = json.loads(current)
     if told["until"] > time.time() and not _died_here(str(told["holder"])):
         return False
-    return store.put(_LOCK, body, etag=listed[1])
+    return store.put(_LOCK, body, etag=seen)
 
 
 def _died_here(holder: str) -> bool:

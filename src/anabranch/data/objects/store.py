@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,7 @@ _RETRIES = {"max_retries": 5}
 _LEADS = (
     *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    "STORAGE_EMULATOR_HOST",
     *("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"),
 )
 """Variables that a store reads once, when it is made: with others, it is another store."""
@@ -35,28 +37,16 @@ class Objects:
             StepError: `not-installed`; `storage-denied`, nobody here has credentials for it.
         """
         self.url = url.rstrip("/")
+        self._condition = "version" if url.startswith("gs://") else "e_tag"
         try:
             from obstore import store as stores
         except ImportError:
             message, hint = f"storage {url} needs the package obstore", "pip install 'anabranch[objects]'"
             raise StepError(message, code="not-installed", hint=hint) from None
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        options: dict[str, Any] = dict(_TIMEOUT)
-        config: dict[str, Any] = {}
-        more: dict[str, Any] = {}
-        if url.startswith("s3://"):
-            if (found := aws_credentials(self.url)) is not None:
-                more["credential_provider"] = found
-            region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-            if region or "region" not in getattr(found, "config", {}):
-                config["region"] = region or "us-east-1"
-            if endpoint:
-                config["endpoint"] = endpoint
-                options["allow_http"] = endpoint.startswith("http://")
+        settings = _on_aws(self.url) if url.startswith("s3://") else _on_google() if url.startswith("gs://") else {}
+        options = {**_TIMEOUT, "allow_http": settings.pop("allow_http", False)}
         connect: Any = stores.from_url  # its overloads tell the clouds apart by their options
-        self._store: Any = connect(
-            self.url, config=config or None, client_options=options, retry_config=_RETRIES, **more
-        )
+        self._store: Any = connect(self.url, client_options=options, retry_config=_RETRIES, **settings)
 
     def _no_bucket(self) -> StepError:
         """Return what is said where a key need not be there, and the store finds nothing all the same."""
@@ -95,13 +85,19 @@ class Objects:
                 return None
 
     def get(self, key: str) -> tuple[bytes, str] | None:
-        """Return an object's content and its etag; None when there is none."""
+        """Return an object's content, and what `put` names as the one to write over; None when there is none.
+
+        That is its etag, and on GCS its generation: a write there can be made to depend on nothing else.
+
+        Source: https://cloud.google.com/storage/docs/request-preconditions
+        """
         import obstore
 
         with told(self.url, key):
             try:
                 found = obstore.get(self._store, key)
-                return bytes(found.bytes()), str(found.meta["e_tag"] or "")
+                meta: Any = found.meta
+                return bytes(found.bytes()), str(meta[self._condition] or "")
             except FileNotFoundError:
                 return None
 
@@ -117,11 +113,11 @@ class Objects:
             return str(found.meta["e_tag"] or "")
 
     def put(self, key: str, content: Path | bytes, *, fresh: bool = False, etag: str = "") -> bool:
-        """Write an object and return True; with `fresh` only if there is none, with `etag` only over that one."""
+        """Write an object and return True: with `fresh` if there is none, with `etag` over the one that `get` told."""
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        mode: Any = "create" if fresh else {"e_tag": etag} if etag else "overwrite"
+        mode: Any = "create" if fresh else {self._condition: etag} if etag else "overwrite"
         with told(self.url, key):
             try:
                 obstore.put(self._store, key, content, mode=mode)
@@ -153,6 +149,28 @@ class Objects:
                     if len(listed) > 1:
                         for key in listed:
                             self.delete([key])
+
+
+def _on_aws(url: str) -> dict[str, Any]:
+    """Return where S3 is, and with whose credentials it is asked."""
+    credentials = aws_credentials(url)
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    config = {"endpoint": endpoint} if endpoint else {}
+    if region or "region" not in getattr(credentials, "config", {}):
+        config["region"] = region or "us-east-1"
+    found = {} if credentials is None else {"credential_provider": credentials}
+    return {**found, "config": config, "allow_http": endpoint.startswith("http://")}
+
+
+def _on_google() -> dict[str, Any]:
+    """Return where GCS is, if that is an emulator, which Google's own libraries find in this way too."""
+    host = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    if not host:
+        return {}
+    nobody = {"client_email": "", "private_key": "", "private_key_id": "", "disable_oauth": True}
+    account = json.dumps({**nobody, "gcs_base_url": host})
+    return {"config": {"google_service_account_key": account}, "allow_http": host.startswith("http://")}
 
 
 def objects(url: str) -> Objects:
