@@ -17,6 +17,7 @@ from tests.platforms import airflow_fake
 from tests.platforms.airflow_fake import AFTER, BEFORE
 
 from anabranch.app import Project
+from anabranch.cli.verbs.apply import meanwhile
 from anabranch.app.remote import HELD_EVERY
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
 
@@ -198,6 +199,15 @@ def test_a_retry_of_a_cancelled_run_does_all_that_was_not_done(
     monkeypatch.setattr(remote, "follow", lambda *_: started)
     remote.retry(started.id, (), Quiet())
     assert {task["state"] for task in airflow.dags[DAG].states[started.id].values()} == {None}
+
+
+def test_whoever_applies_during_a_run_is_told_which(airflow: Airflow) -> None:
+    started = run(deployed(airflow))
+    changed = project(airflow, STEPS.replace("one", "three")).deployment("prod")
+    (said,) = meanwhile(changed, changed.plan())
+    assert started.id in said
+    airflow.end(DAG, started.id)
+    assert not list(meanwhile(changed, changed.plan()))
 
 
 def test_one_run_is_found_without_asking_about_all(airflow: Airflow) -> None:

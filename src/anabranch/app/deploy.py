@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Resource
+    from anabranch.model.run import Run
     from anabranch.ports import Files, Orchestration, Platform, StateStore
     from anabranch.store.code import CodeStore
 
@@ -271,20 +272,21 @@ class Deployment:
         if self.owner.namespace == MAIN and (users := self.orchestration.dependants()):
             message = f"{where} is in use: {', '.join(users[:5])} of its branches run what main has delivered"
             raise ConflictError(message, code="in-use", hint=f"drop them first: anabranch branch drop NAME -e {where}")
+        for run in self.going_on():
+            message = f"run {run.id} of `{run.pipeline}` goes on in {where}, and needs what it was started from"
+            hint = f"wait for it, or stop it: anabranch runs cancel {run.id} -e {where}"
+            raise ConflictError(message, code="still-running", hint=hint)
+
+    def going_on(self) -> Iterator[Run]:
+        """Yield the runs that go on: they run their next steps in the code that is there then."""
         for pipeline in self._project.pipelines.values():
             with suppress(NotFoundError, UsageError):  # it is not there, or nobody says where to ask
                 newest = self.orchestration.runs(pipeline, self.environment.storage, lambda _: {}).newest(LOOKED_AT)
-                for run in filter(None, map(fold, newest)):
-                    if run.state is RunState.RUNNING:
-                        message = (
-                            f"run {run.id} of `{pipeline.name}` goes on in {where}, and needs what it was started from"
-                        )
-                        hint = f"wait for it, or stop it: anabranch runs cancel {run.id} -e {where}"
-                        raise ConflictError(message, code="still-running", hint=hint)
+                yield from (run for run in filter(None, map(fold, newest)) if run.state is RunState.RUNNING)
 
 
 LOOKED_AT = 5
-"""Runs of a pipeline that are looked at, to see whether one goes on: there is one at a time."""
+"""Runs of a pipeline that are looked at, to see whether some go on: they take turns, so all before those have ended."""
 
 
 @dataclass(frozen=True, slots=True)

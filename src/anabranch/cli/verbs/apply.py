@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,12 @@ from anabranch.cli.face import ELSEWHERE, VERSION, Face, confirm, verb
 from anabranch.cli.verbs.plan import TARGET
 from anabranch.deploy.plan import Saved
 from anabranch.model.errors import AnabranchError, UsageError
+from anabranch.model.plan import Update
 from anabranch.show.human import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anabranch.app.deploy import Deployment
     from anabranch.model.plan import Change, Plan
 
@@ -51,8 +55,7 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, saved: Saved | None 
     def agreed(made: Plan) -> bool:
         todo.extend(made.changes)
         if not yes:
-            for line in changes.lines(made, face.err):
-                face.note(line)
+            face.note(*changes.lines(made, face.err), *meanwhile(deployment, made))
             confirm(f"change {made.environment}?", yes=yes)
         return True
 
@@ -74,6 +77,14 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, saved: Saved | None 
         lambda: [f"{face.out.marks.ok} {made.environment} is as the project says ({summary})"],
     )
     return made
+
+
+def meanwhile(deployment: Deployment, made: Plan) -> Iterator[str]:
+    """Yield the runs that would go on in other code; whoever cannot be asked is no reason not to change it."""
+    with suppress(AnabranchError):
+        if any(isinstance(change, Update) for change in made.changes):
+            for run in deployment.going_on():
+                yield f"run {run.id} of {run.pipeline} goes on: its next steps would be of the new code"
 
 
 def _kept(file: Path, environment: str | None) -> tuple[Saved, str, tuple[str, ...]]:
