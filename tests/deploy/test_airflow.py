@@ -17,8 +17,8 @@ from tests.platforms import airflow_fake
 from tests.platforms.airflow_fake import AFTER, BEFORE
 
 from anabranch.app import Project
-from anabranch.cli.verbs.apply import meanwhile
 from anabranch.app.remote import HELD_EVERY
+from anabranch.cli.verbs.apply import meanwhile
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
 
 if TYPE_CHECKING:
