@@ -26,6 +26,10 @@ EXTRAS = {
     "iceberg": ("pyiceberg",),
     "spark": ("pyspark",),
     "dbt": ("dbt-core", "dbt-duckdb"),
+    "objects": ("obstore",),
+    "airflow": ("urllib3",),
+    "aws": ("boto3", "obstore"),
+    "postgres": ("psycopg",),
 }
 """The packages of each extra. `local` is what nearly every pipeline needs."""
 
