@@ -6,7 +6,8 @@ import pytest
 
 from anabranch.model.call import Call, ContainerCall, NativeCall, PythonCall
 from anabranch.model.pipeline import Pipeline, Retry, Step, StepId
-from anabranch.model.run import AttemptFailed, RunId, RunState, StepFailed, StepStarted, StepSucceeded
+from anabranch.model.run import AttemptFailed, RunId, RunStarted, RunState, StepFailed, StepStarted, StepSucceeded
+from anabranch.platforms.airflow.runs import events as of_airflow
 from anabranch.platforms.airflow.runs import silent
 from anabranch.platforms.telling import RunTold, TaskState, TaskTold, events
 
@@ -66,6 +67,15 @@ def test_airflow_is_asked_for_attempts_only_of_what_is_silent_and_was_tried_agai
     assert silent(pipeline(NativeCall("glue", "x")), tasks) == ["job"]
     assert not silent(pipeline(PythonCall("a:b")), tasks)
     assert not silent(pipeline(NativeCall("glue", "x")), [{"task_id": "job", "try_number": 1}])
+
+
+def test_an_attempt_that_airflow_has_queued_has_not_begun() -> None:
+    """Its task still has the times of the attempt before: what is told once is told right."""
+    waiting = {"task_id": "job", "state": "queued", "try_number": 2, "start_date": "2020-01-01T00:00:10Z"}
+    tries = [{"try_number": 1, "start_date": "2020-01-01T00:00:10Z", "end_date": "2020-01-01T00:00:20Z"}]
+    run = {"dag_run_id": "r", "start_date": "2020-01-01T00:00:00Z"}
+    found = of_airflow(pipeline(NativeCall("glue", "x")), "main", run, [waiting], {}, {"job": tries})
+    assert [type(each.event) for each in found] == [RunStarted, StepStarted, AttemptFailed]
 
 
 def test_a_step_whose_time_was_over_is_told_so_though_it_began_to_speak_late() -> None:

@@ -120,6 +120,8 @@ def _task(task: Mapping[str, Any], tries: Sequence[Mapping[str, Any]]) -> TaskTo
     times = {int(each["try_number"]): (_time(each.get("start_date")), _time(each.get("end_date"))) for each in tries}
     earlier = tuple(times.get(attempt, (None, None)) for attempt in range(1, count))
     began, ended = _time(task.get("start_date")), _time(task.get("end_date"))
+    if state is TaskState.WAITING:  # a task that waits for its next attempt still has the times of the last one
+        began = ended = None
     return TaskTold(state, count, began, ended, str(task.get("why") or ""), earlier)
 
 
