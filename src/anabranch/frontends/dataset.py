@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from anabranch.frontends.shorthand import NAME, NAME_HINT
 from anabranch.model.columns import Column, canonical_type
 from anabranch.model.dataset import DatasetSpec, Format, Ingestion, Reference, Stage
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
@@ -41,7 +43,7 @@ class Dataset:
         description: for people.
 
     Raises:
-        InvalidProject: `bad-dataset`, with the place of the call.
+        InvalidProject: `bad-name`, `bad-dataset`, with the place of the call.
     """
 
     def __init__(  # noqa: PLR0913 - the registry's fields, all of them by name
@@ -61,6 +63,7 @@ class Dataset:
     ) -> None:
         """Describe the dataset; nothing is read."""
         place = caller()
+        need_name(name, "dataset", place)
         self.spec = DatasetSpec(
             name,
             _member(Stage, stage, name, place),
@@ -151,6 +154,21 @@ def caller() -> Place:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("anabranch."):
         frame = frame.f_back
     return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def need_name(name: str, what: str, place: Place) -> None:
+    """Refuse what is not a name in a spec, either.
+
+    Args:
+        name: as it was written.
+        what: it is to be the name of.
+        place: where.
+
+    Raises:
+        InvalidProject: `bad-name`.
+    """
+    if not re.fullmatch(NAME, name):
+        raise problem("bad-name", f"`{name}` is not a name of a {what}", NAME_HINT, place)
 
 
 def problem(code: str, message: str, hint: str, place: Place) -> InvalidProject:

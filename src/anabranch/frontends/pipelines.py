@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anabranch.frontends.dataset import caller, problem
+from anabranch.frontends.dataset import caller, need_name, problem
 from anabranch.frontends.functions import bind, signature
 from anabranch.frontends.shorthand import PARAM_TYPES, param_text
 from anabranch.frontends.steps import Flow, FunctionStep, StepDef
@@ -161,9 +161,10 @@ def pipeline(  # noqa: PLR0913
         description: for people.
 
     Raises:
-        InvalidProject: `bad-pipeline`, with the place of the call.
+        InvalidProject: `bad-name`, `bad-pipeline`, `bad-param`, with the place of the call.
     """
     place = caller()
+    need_name(name, "pipeline", place)
     if schedule and trigger is not None:
         message = f"pipeline `{name}` has a schedule and a trigger"
         raise problem("bad-pipeline", message, "keep one, or make a second pipeline", place)
@@ -180,6 +181,7 @@ def pipeline(  # noqa: PLR0913
 
 
 def _param(name: str, given: Any, place: Place) -> ModelParam:
+    need_name(name, "param", place)
     declared = (
         given if isinstance(given, Param) else Param(given) if isinstance(given, type) else Param(type(given), given)
     )

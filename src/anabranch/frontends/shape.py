@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=128)]
+from anabranch.frontends.shorthand import NAME
+
+Name = Annotated[str, Field(pattern=NAME)]
 Scalar = str | int | float | bool
 Duration = Annotated[str | int | float, Field(description="Seconds, or text such as 90s, 5m, 2h.")]
 

@@ -1,4 +1,4 @@
-"""Short forms that people write, in Python and in specs alike: durations, params."""
+"""What people write alike in Python and in specs: names, durations, params."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from datetime import date, datetime
 
 from anabranch.model.pipeline import Json, ParamType
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_.-]{0,127}$"
+"""What pipelines, steps, datasets and params may be called: platforms make ids, and files, of it."""
+NAME_HINT = "start with a letter; then letters, digits, `_`, `-` or `.`: 128 in all at most"
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)$")

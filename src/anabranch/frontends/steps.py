@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
-from anabranch.frontends.dataset import Reads, caller, problem, read_ports, write_ports
+from anabranch.frontends.dataset import Reads, caller, need_name, problem, read_ports, write_ports
 from anabranch.frontends.shorthand import parse_seconds
 from anabranch.model.call import Call, DbtCall, PythonCall, ShellCall, SparkCall, SqlCall
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Retry
@@ -164,7 +164,7 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             external: it changes the world outside the registry.
 
     Raises:
-        InvalidProject: `bad-step`, with the place of the call.
+        InvalidProject: `bad-name`, `bad-step`, with the place of the call.
     """
 
     def decorate(function: Callable[..., Any]) -> FunctionStep[..., Any]:
@@ -274,6 +274,7 @@ _OPTIONS = frozenset(
 def _make(kind: type[StepDef], name: str, call: Call, place: Place, text: str, options: dict[str, Any]) -> StepDef:
     from anabranch.model.errors import closest
 
+    need_name(name, "step", place)
     for option in options:
         if option not in _OPTIONS:
             raise problem("bad-step", f"step `{name}` has no option `{option}`", closest(option, _OPTIONS), place)

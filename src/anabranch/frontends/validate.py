@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from anabranch.frontends.shorthand import NAME_HINT
 from anabranch.model.errors import Diagnostic, InvalidProject, closest
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _diagnostic(
         return Diagnostic("missing-key", f"{around} has no `{path[-1]}`", f"add `{path[-1]}:`", place)
     if "string_pattern_mismatch" in kinds:
         message = f"`{path[-1]}` is not a name" if path else "that is not a name"
-        return Diagnostic("bad-name", message, "start with a letter; then letters, digits, `_`, `-` or `.`", place)
+        return Diagnostic("bad-name", message, NAME_HINT, place)
     given = first["input"]
     if first["type"] == "literal_error":
         known = [each.strip("' ") for each in first["ctx"]["expected"].replace(" or ", ",").split(",")]
