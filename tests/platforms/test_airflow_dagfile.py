@@ -33,6 +33,13 @@ for name in sys.argv[1:]:
         "tags": sorted(dag.tags),
         "edges": sorted([task.task_id, *sorted(task.downstream_task_ids)] for task in dag.tasks),
         "outlets": sorted(each.uri for task in dag.tasks for each in task.outlets),
+        "environment": {
+            task.task_id: {
+                name: task.render_template(text, {}, task.get_template_env(dag))
+                for name, text in task.env.items() if not name.startswith("ANABRANCH_")
+            }
+            for task in dag.tasks
+        },
         "timeouts": {t.task_id: t.execution_timeout.total_seconds() for t in dag.tasks if t.execution_timeout},
     }
 print(json.dumps(found))
@@ -43,7 +50,11 @@ def step(name: str, *after: str, **more: Any) -> Step:
     return Step(StepId(name), PythonCall(f"m:{name}"), after=tuple(map(StepId, after)), **more)
 
 
-def text_of(*steps: Step, owner: Owner = Owner("shop", "prod"), files: Files = FILES) -> str:  # noqa: B008 - frozen
+def text_of(
+    *steps: Step,
+    owner: Owner = Owner("shop", "prod"),  # noqa: B008 - frozen
+    files: Files = FILES,
+) -> str:
     specs = (DatasetSpec("legs", format=Format.CSV), DatasetSpec("out", format=Format.CSV))
     text = dag_file(Pipeline("daily", steps, specs), owner, "shop.daily", files)
     return text.replace("\nwith DAG(", "\nimport sys\nwith DAG(").replace("\n):\n", "\n) as dag:\n")
@@ -58,6 +69,11 @@ CASES = {
         step("a.b/deep.er/two", "a_b/uno"),
         step("a.b/three", "a.b/deep.er/two"),
         step("last", "a.b/three"),
+    ),
+    "files.py": text_of(
+        step("load.sh"),
+        owner=Owner("shop", "prod", "try.bash"),
+        files=replace(FILES, python="/opt/{{ ds }}.sh", storage="/srv/lake.sh", protected="/srv/{# x #}.json"),
     ),
     "long.py": text_of(step("one"), owner=Owner(LONG, LONG, LONG)),
     "data.py": text_of(
@@ -109,6 +125,20 @@ def test_tags_fit_and_assets_are_what_the_file_says(told: dict[str, dict[str, An
     assert set(told["data.py"]["outlets"]) == set(assets_of(CASES["data.py"]))
     assert len(set(told["data.py"]["outlets"])) == 2
     assert told["data.py"]["timeouts"] == {"one": 1234567.0}
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_what_a_step_is_told_means_itself_though_it_is_named_like_a_template(told: dict[str, dict[str, Any]]) -> None:
+    (environment,) = told["files.py"]["environment"].values()
+    wanted = {
+        "STEP": "load.sh",
+        "NAMESPACE": "try.bash",
+        "PYTHON": "/opt/{{ ds }}.sh",
+        "STORAGE": "/srv/lake.sh",
+        "PROTECTED": "/srv/{# x #}.json",
+    }
+    assert {name: environment[name] for name in wanted} == wanted
 
 
 def test_an_id_or_a_tag_beyond_airflows_limit_is_refused_with_its_source() -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _PARAM = re.compile("\ue000([^\ue000]*)\ue000")
 _CODE = re.compile(r"\{+[%#]|\{{2,}|\{(?=\r|\n?\Z)|\r\n?|\n\Z")
-_FILE = re.compile(r"\.(json|json-tpl|ya?ml)$")
+_FILE = re.compile(r"\.(json|json-tpl|ya?ml|sh|bash)$")
+"""How the names of template files end, for one operator or another."""
 _NOTHING = "{{ '' }}"
 
 

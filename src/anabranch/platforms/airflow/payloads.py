@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anabranch.platforms.airflow.jinja import literal
 from anabranch.platforms.airflow.source import source
 
 if TYPE_CHECKING:
@@ -83,13 +84,13 @@ IMPORTS = (
 
 
 def constant_lines(namespace: str, files: Files) -> Iterator[str]:
-    """Yield what all steps of a DAG file are told."""
-    yield f"PYTHON = {source(files.python)}"
+    """Yield what all steps of a DAG file are told, as templates: the operator renders its environment."""
+    yield f"PYTHON = {source(literal(files.python))}"
     yield f"PAYLOAD = {source(files.payload)}"
     yield f"DEFINITION = {source(files.definition)}"
-    yield f"STORAGE = {source(files.storage)}"
-    yield f"NAMESPACE = {source(namespace)}"
-    yield f"PROTECTED = {source(files.protected)}"
+    yield f"STORAGE = {source(literal(files.storage))}"
+    yield f"NAMESPACE = {source(literal(namespace))}"
+    yield f"PROTECTED = {source(literal(files.protected))}"
     if _is_far(files):
         yield ""
         yield from FETCH.rstrip().splitlines()

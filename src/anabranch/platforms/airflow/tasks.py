@@ -9,7 +9,7 @@ from anabranch.model.call import ContainerCall, NativeCall
 from anabranch.model.graph import order
 from anabranch.model.pipeline import StepId
 from anabranch.platforms.airflow import native, payloads, pod
-from anabranch.platforms.airflow.jinja import filling
+from anabranch.platforms.airflow.jinja import filling, literal
 from anabranch.platforms.airflow.names import group_id, variable
 from anabranch.platforms.airflow.narrow import session_policy
 from anabranch.platforms.airflow.source import WIDTH, Code, lines, source
@@ -112,7 +112,7 @@ def _task(pipeline: Pipeline, step: Step, group: str, assets: Mapping[str, str],
     name, own = _work(pipeline, step, files)
     settings: dict[str, Value] = {"task_id": group_id(step.id.rpartition("/")[2])}
     if name == "Step" and settings["task_id"] != step.id:
-        settings["step"] = step.id
+        settings["step"] = literal(step.id)
     if group:
         settings["task_group"] = Code(group)
     settings |= own
