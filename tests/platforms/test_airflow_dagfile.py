@@ -14,7 +14,7 @@ import pytest
 from anabranch.model.call import PythonCall
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.environment import Airflow, Environment
-from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Retry, Step, StepId
+from anabranch.model.pipeline import DatasetInput, DatasetOutput, Param, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
 from anabranch.platforms.airflow.cells import long_tags, refusals
 from anabranch.platforms.airflow.dagfile import Files, assets_of, dag_file
@@ -33,6 +33,7 @@ for name in sys.argv[1:]:
         "tags": sorted(dag.tags),
         "edges": sorted([task.task_id, *sorted(task.downstream_task_ids)] for task in dag.tasks),
         "outlets": sorted(each.uri for task in dag.tasks for each in task.outlets),
+        "params": {name: dag.params.get_param(name).schema.get("enum") for name in dag.params},
         "environment": {
             task.task_id: {
                 name: task.render_template(text, {}, task.get_template_env(dag))
@@ -42,7 +43,7 @@ for name in sys.argv[1:]:
         },
         "timeouts": {t.task_id: t.execution_timeout.total_seconds() for t in dag.tasks if t.execution_timeout},
     }
-print(json.dumps(found))
+print(json.dumps(found, ensure_ascii=False))
 """
 
 
@@ -54,9 +55,10 @@ def text_of(
     *steps: Step,
     owner: Owner = Owner("shop", "prod"),  # noqa: B008 - frozen
     files: Files = FILES,
+    params: tuple[Param, ...] = (),
 ) -> str:
     specs = (DatasetSpec("legs", format=Format.CSV), DatasetSpec("out", format=Format.CSV))
-    text = dag_file(Pipeline("daily", steps, specs), owner, "shop.daily", files)
+    text = dag_file(Pipeline("daily", steps, specs, params), owner, "shop.daily", files)
     return text.replace("\nwith DAG(", "\nimport sys\nwith DAG(").replace("\n):\n", "\n) as dag:\n")
 
 
@@ -75,6 +77,7 @@ CASES = {
         owner=Owner("shop", "prod", "try.bash"),
         files=replace(FILES, python="/opt/{{ ds }}.sh", storage="/srv/lake.sh", protected="/srv/{# x #}.json"),
     ),
+    "params.py": text_of(step("one"), params=(Param("mood", default="😀", choices=("😀", 'a "b"', "ü\n")),)),
     "long.py": text_of(step("one"), owner=Owner(LONG, LONG, LONG)),
     "data.py": text_of(
         step("one", outputs=(DatasetOutput("legs", "legs"),), timeout=1234567.0),
@@ -139,6 +142,12 @@ def test_what_a_step_is_told_means_itself_though_it_is_named_like_a_template(tol
         "PROTECTED": "/srv/{# x #}.json",
     }
     assert {name: environment[name] for name in wanted} == wanted
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_param_has_the_choices_that_were_written_whatever_their_characters(told: dict[str, dict[str, Any]]) -> None:
+    assert told["params.py"]["params"] == {"mood": ["😀", 'a "b"', "ü\n"]}
 
 
 def test_an_id_or_a_tag_beyond_airflows_limit_is_refused_with_its_source() -> None:

@@ -173,7 +173,7 @@ def _dag_lines(pipeline: Pipeline, dag: str, owner: Owner, tags: Sequence[str]) 
     yield "    max_active_runs=1,  # a run of a pipeline never meets another of it"
     yield "    is_paused_upon_creation=False,"
     own = [tag(each) for each in (owner.project, owner.environment, owner.namespace)]
-    yield f"    tags={json.dumps(['anabranch', *own, mark_tag(owner), *tags])},"
+    yield f"    tags={source(['anabranch', *own, mark_tag(owner), *tags])},"
     if pipeline.params:
         yield "    params={"
         for param in pipeline.params:
@@ -186,7 +186,7 @@ def _param(param: Param) -> str:
     settings = [] if param.default is None else [source(param.default)]
     settings.append('type="string"')
     if param.choices:
-        settings.append(f"enum={json.dumps(list(param.choices))}")
+        settings.append(f"enum={source(param.choices)}")
     if param.description:
         settings.append(f"description={source(param.description)}")
     return f"Param({', '.join(settings)})"
