@@ -283,6 +283,58 @@ def test_what_the_account_lacks_is_told_before_anything_is_made(
     assert [(each.code, each.severity.value) for each in offline] == [("not-looked-at", "warning")]
 
 
+def test_a_secret_is_looked_up_where_the_environment_keeps_it(tmp_path: Path) -> None:
+    deployed(tmp_path, pipeline=SECRETIVE)
+    file = tmp_path / "shop" / "anabranch.yaml"
+    file.write_text(f"{file.read_text()}    variables: {{TOKEN: secret://ssm//shop/token, KEY: secret://ssm/key}}\n")
+
+    def messages() -> list[str]:
+        return [each.message for each in lacking(Project.load(tmp_path / "shop").deployment("prod"))]
+
+    key, token, own = messages()
+    assert "secret of the variable TOKEN is not there: secret://ssm//shop/token" in token
+    assert "secret of the variable KEY is not there" in key
+    assert "secret of step `copy` is not there: secret://secretsmanager/shop/own" in own
+    root = client()
+    for name in ("/shop/token", "key"):
+        root.ask("ssm", "put_parameter", Name=name, Value="kept", Type="SecureString")
+    root.ask("secretsmanager", "create_secret", Name="shop/own", SecretString="kept")
+    assert messages() == []
+    for name in ("/shop/token", "key"):
+        root.ask("ssm", "delete_parameter", Name=name)
+    root.ask("secretsmanager", "delete_secret", SecretId="shop/own", ForceDeleteWithoutRecovery=True)
+
+
+SECRETIVE = """
+pipeline: {name}
+steps:
+  {step}:
+    shell: [cp, "${{in.raw}}", "${{out.copied}}"]
+    reads: [raw]
+    writes: [copied]
+    secrets: {{TOKEN: secret://secretsmanager/local/token, OWN: secret://secretsmanager/shop/own}}
+"""
+
+
+def test_what_may_not_be_looked_at_from_here_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = client()
+    root.ask("iam", "create_user", UserName="looker")
+    keys = root.ask("iam", "create_access_key", UserName="looker")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+    jobs = """
+  on_glue: {{native: {{platform: glue, job: theirs}}}}
+  on_batch: {{native: {{platform: batch, job: theirs, arguments: {{queue: theirs}}}}}}
+"""
+    triggered = SECRETIVE.replace("steps:", "trigger: {{s3: {{bucket: inbox}}}}\nsteps:")
+    found = lacking(deployed(tmp_path, pipeline=triggered + jobs))
+    assert {(each.code, each.severity.value) for each in found} == {("not-looked-at", "warning")}
+    told = "\n".join(each.message for each in found)
+    for what in ("glue job of step `on_glue`", "batch job of step", "secret of step", "bucket of its", "bucket whose"):
+        assert what in told
+    assert keys["SecretAccessKey"] not in told
+
+
 def lacking(deployment: Deployment) -> list[Diagnostic]:
     return [each for each in deployment.preflight() if each.code != "not-local"]
 

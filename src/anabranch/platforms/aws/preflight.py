@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anabranch.model.call import NativeCall
-from anabranch.model.errors import AnabranchError, ConflictError, Diagnostic, NotFoundError, Severity
+from anabranch.model.environment import kept_there
+from anabranch.model.errors import AnabranchError, Diagnostic, NotFoundError, Severity
 from anabranch.model.pipeline import ObjectCreated
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.secrets import MANAGER, STORE, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from anabranch.model.environment import Aws, Environment
     from anabranch.model.pipeline import Pipeline, Step
@@ -45,9 +46,7 @@ class Preflight:
             yield from self._there("interpreter", key, place, "s3", "head_object", Bucket=bucket, Key=key)
         for pipeline in pipelines:
             yield from self._needed_by(pipeline)
-        for name, value in self._environment.variables:
-            if value.startswith("secret://"):
-                yield from self._secret(value, f"secret of the variable {name}", place)
+        yield from self._secrets(pipelines)
 
     def _needed_by(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
         if isinstance(pipeline.trigger, ObjectCreated):
@@ -55,8 +54,17 @@ class Preflight:
         for step in pipeline.steps:
             if isinstance(step.call, NativeCall) and step.call.platform in NATIVE:
                 yield from self._job(step, step.call)
-            for _, reference in step.needs.secrets:
-                yield from self._secret(reference, f"secret of step `{step.id}`", step.place)
+
+    def _secrets(self, pipelines: Sequence[Pipeline]) -> Iterator[Diagnostic]:
+        """Yield what is not there of the secrets, each once, and only where the environment keeps it."""
+        common = [(name, value) for name, value in self._environment.variables if value.startswith("secret://")]
+        kept = {value: (f"secret of the variable {name}", self._environment.place) for name, value in common}
+        for pipeline in pipelines:
+            for step in pipeline.steps:
+                for _, reference in kept_there(step.needs, common):
+                    kept.setdefault(reference, (f"secret of step `{step.id}`", step.place))
+        for reference, (what, place) in kept.items():
+            yield from self._secret(reference, what, place)
 
     def _secret(self, reference: str, what: str, place: Place | None) -> Iterator[Diagnostic]:
         """Yield that a secret is not there; its value is not asked for."""
@@ -79,12 +87,11 @@ class Preflight:
 
         Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html
         """
-        try:
-            told = self._client.ask("s3", "get_bucket_notification_configuration", Bucket=bucket)
-        except AnabranchError as error:
-            yield self._unknown(f"the bucket {bucket}, whose objects start `{pipeline.name}`", pipeline.place, error)
-            return
-        if "EventBridgeConfiguration" not in told:
+        what = f"bucket whose objects start `{pipeline.name}`"
+        told = yield from self._there(
+            what, bucket, pipeline.place, "s3", "get_bucket_notification_configuration", Bucket=bucket
+        )
+        if told is not None and "EventBridgeConfiguration" not in told:
             message = f"the bucket {bucket} tells EventBridge nothing, so nothing starts `{pipeline.name}`"
             hint = "switch it on in the bucket's properties, with all other notifications that it should keep"
             yield Diagnostic("no-events", message, hint, pipeline.place)
@@ -96,31 +103,31 @@ class Preflight:
         what = f"{call.platform} job of step `{step.id}`"
         if call.platform == "batch":  # its listing is empty where others say that nothing is there
             name, _, _ = call.job.partition(":")
-            told = self._client.ask(service, operation, **{argument: name}, status="ACTIVE")
-            if not told["jobDefinitions"]:
+            found = {argument: name, "status": "ACTIVE"}
+            told = yield from self._there(what, call.job, step.place, service, operation, **found)
+            if told is not None and not told["jobDefinitions"]:
                 yield self._missing(what, call.job, step.place)
             return
         yield from self._there(what, call.job, step.place, service, operation, **{argument: name})
 
     def _there(
         self, what: str, name: str, place: Place | None, service: str, operation: str, **arguments: str
-    ) -> Iterator[Diagnostic]:
+    ) -> Generator[Diagnostic, None, dict[str, Any] | None]:
+        """Yield that something is not there, or cannot be seen from here; return the answer where there is one.
+
+        Who may not look at it is not who uses it: a right that is missing here is no mistake of the project.
+        """
         try:
-            self._client.ask(service, operation, **arguments)
+            return self._client.ask(service, operation, **arguments)
         except NotFoundError:
             yield self._missing(what, name, place)
         except AnabranchError as error:
-            yield self._unknown(f"the {what}, {name}", place, error)
+            message = f"the {what}, {name}, was not looked at: {error.message}"
+            yield Diagnostic("not-looked-at", message, error.hint, place, Severity.WARNING)
+        return None
 
     def _missing(self, what: str, name: str, place: Place | None) -> Diagnostic:
         where = f"account {self._aws.account} in {self._aws.region}"
         return Diagnostic(
             "not-on-aws", f"the {what} is not there: {name}, in {where}", "make it, or name another", place
         )
-
-    def _unknown(self, what: str, place: Place | None, error: AnabranchError) -> Diagnostic:
-        """Return that something cannot be seen: who is denied it here would be denied it later, too."""
-        if isinstance(error, NotFoundError):
-            return Diagnostic("not-on-aws", f"{what} is not there", "make it, or name another", place)
-        severity = Severity.ERROR if isinstance(error, ConflictError) else Severity.WARNING
-        return Diagnostic(error.code, f"{what}: {error.message}", error.hint, place, severity)
