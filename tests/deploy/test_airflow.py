@@ -20,6 +20,8 @@ from anabranch.app import Project
 from anabranch.app.remote import HELD_EVERY
 from anabranch.cli.verbs.apply import meanwhile
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
+from anabranch.platforms.airflow.deploy import AirflowFolder
+from anabranch.store.files import LocalFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -226,6 +228,36 @@ def test_one_run_is_found_without_asking_about_all(airflow: Airflow) -> None:
     with pytest.raises(UsageError, match="means 5 runs") as caught:
         found.remote("prod").find("")
     assert ids[0] in caught.value.hint
+
+
+# --- What is there ---
+
+
+class Watched(LocalFiles):
+    """A folder that remembers what was read of it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.reads: list[str] = []
+
+    def read(self, name: str) -> bytes | None:
+        self.reads.append(name)
+        return super().read(name)
+
+
+def test_of_what_was_ever_delivered_only_what_is_wanted_is_read(airflow: Airflow) -> None:
+    deployed(airflow)
+    deployment = deployed(airflow, STEPS.replace("[echo, one]", "[echo, changed]")).deployment("prod")
+    wanted = [each for each in deployment.resources() if each.kind == "artifact"]
+    artifacts = Watched(Path(deployment.environment.artifacts))
+    looking = AirflowFolder(LocalFiles(airflow.folder), artifacts, deployment.owner)
+    there = looking.live(deployment.resources())
+    assert sorted(artifacts.reads) == sorted(each.name for each in wanted)
+    assert {each.name for each in there.values() if each.shared} > set(artifacts.reads)
+    assert all(there[each.address].digest == each.digest for each in wanted)
+    artifacts.write(wanted[0].name, b"somebody's own")
+    (change,) = deployment.plan().changes
+    assert (change.address, change.why) == (wanted[0].address, "it was changed by hand")
 
 
 # --- Nothing left ---

@@ -100,22 +100,23 @@ class AirflowFolder:
 
     def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
         """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
-        resources, found = list(resources), dict[Address, Live]()
-        folder = artifact_folder(self._owner)
+        wanted, found = list(resources), dict[Address, Live]()
+        folder, artifacts = artifact_folder(self._owner), {each.name for each in wanted if each.kind == "artifact"}
         for name in self._artifacts.list(folder):
             address = Address(f"artifact/{name.removeprefix(f'{folder}/')}")
-            digest = digest_of(self._artifacts.read(name) or b"")
+            # None is ever pruned, and each is named by its content: one is read to see that nobody wrote over it.
+            digest = digest_of(self._artifacts.read(name) or b"") if name in artifacts else ""
             found[address] = Live(address, name, digest, self._owner, shared=True)
-        wanted = {resource.name for resource in resources if resource.kind == "dag"}
-        for name in sorted({*self._dags.list(self._owner.project), *wanted}):
+        dags = {each.name for each in wanted if each.kind == "dag"}
+        for name in sorted({*self._dags.list(self._owner.project), *dags}):
             content = self._dags.read(name)
             if content is None or not name.endswith(".py"):
                 continue
             owner = owner_of(content.decode(errors="replace"))
-            if owner == self._owner or name in wanted:
+            if owner == self._owner or name in dags:
                 address = Address(f"dag/{name.rpartition('/')[2].removesuffix('.py')}")
                 found[address] = Live(address, name, digest_of(content), owner)
-        self._all = not resources  # nothing is wanted: all is to go, and what Airflow remembers with it
+        self._all = not wanted  # nothing is wanted: all is to go, and what Airflow remembers with it
         registry = self._registry() if self._all else None
         for dag in registry.dags() if registry else ():
             address = Address(f"dag/{dag}")
