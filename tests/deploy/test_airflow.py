@@ -20,6 +20,7 @@ from anabranch.app import Project
 from anabranch.app.remote import HELD_EVERY
 from anabranch.cli.verbs.apply import meanwhile
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
+from anabranch.model.resource import Address
 from anabranch.platforms.airflow.deploy import AirflowFolder
 from anabranch.store.files import LocalFiles
 
@@ -276,6 +277,17 @@ def test_destroy_leaves_nothing_in_airflow_either_and_finishes_when_it_is_cut_of
     airflow.late = 3  # it takes a while until the dag-processor notices
     assert not found.deployment("prod").destroy(lambda _: None).left
     assert [*airflow.dags] == ["mine"]
+
+
+def test_whoever_deletes_what_was_found_lets_airflow_forget_it_only_when_all_is_to_go(airflow: Airflow) -> None:
+    found = deployed(airflow)
+    airflow.look()
+    looking, deleting = (found.deployment("prod").platform for _ in range(2))
+    address = Address(f"dag/{DAG}")
+    deleting.delete(looking.live(found.deployment("prod").resources())[address])
+    assert DAG in airflow.dags
+    deleting.delete(looking.live([])[address])
+    assert not airflow.dags
 
 
 def test_destroy_waits_for_runs_that_go_on(airflow: Airflow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from anabranch.model.resource import PAYLOAD, Address, Live, Resource, artifact_name, digest_of
@@ -10,7 +11,7 @@ from anabranch.platforms.airflow.dagfile import dag_file, owner_of
 from anabranch.platforms.airflow.names import dag_id, file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anabranch.model.environment import Airflow, Environment
     from anabranch.model.pipeline import Pipeline, StepId
@@ -77,6 +78,11 @@ def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) ->
     return Resource(Address(f"artifact/{file}"), f"{folder}/{file}", content, shared=True, note=note)
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving(Live):
+    """A DAG that was found where nothing is wanted: what Airflow remembers of it, and its runs, go with its file."""
+
+
 class AirflowFolder:
     """The `Platform` of one deployment."""
 
@@ -96,7 +102,6 @@ class AirflowFolder:
             registry: what Airflow remembers besides; asked only when all is to be deleted.
         """
         self._dags, self._artifacts, self._owner, self._registry = dags, artifacts, owner, registry
-        self._all = False
 
     def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
         """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
@@ -116,12 +121,16 @@ class AirflowFolder:
             if owner == self._owner or name in dags:
                 address = Address(f"dag/{name.rpartition('/')[2].removesuffix('.py')}")
                 found[address] = Live(address, name, digest_of(content), owner)
-        self._all = not wanted  # nothing is wanted: all is to go, and what Airflow remembers with it
-        registry = self._registry() if self._all else None
-        for dag in registry.dags() if registry else ():
-            address = Address(f"dag/{dag}")
-            found.setdefault(address, Live(address, file_of(self._owner, dag), digest_of(b""), self._owner))
-        return found
+        return found if wanted else {**found, **dict(self._leaving(found))}
+
+    def _leaving(self, found: Mapping[Address, Live]) -> Iterator[tuple[Address, Live]]:
+        """Yield all DAGs as such that go for good, with those that only Airflow remembers."""
+        if registry := self._registry():
+            gone = {Address(f"dag/{dag}"): file_of(self._owner, dag) for dag in registry.dags()}
+            there = {address: Live(address, name, digest_of(b""), self._owner) for address, name in gone.items()}
+            for address, each in {**there, **found}.items():
+                if address.startswith("dag/"):
+                    yield address, Leaving(address, each.name, each.digest, each.owner)
 
     def create(self, resource: Resource) -> None:
         """Write a file."""
@@ -132,9 +141,9 @@ class AirflowFolder:
         self._files(live.address.partition("/")[0]).write(resource.name, resource.content)
 
     def delete(self, live: Live) -> None:
-        """Delete a file. Of a DAG, Airflow hides what is left when it looks again, or forgets it when all is to go."""
+        """Delete a file. Of a DAG, Airflow hides what is left when it looks again, or forgets it as it is `Leaving`."""
         kind, _, name = live.address.partition("/")
-        registry = self._registry() if kind == "dag" and self._all else None
+        registry = self._registry() if isinstance(live, Leaving) else None
         if registry:
             registry.pause(name)
         self._files(kind).delete(live.name)
