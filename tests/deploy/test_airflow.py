@@ -146,6 +146,15 @@ def test_a_start_that_never_answers_well_says_that_it_is_not_known(airflow: Airf
     assert started in caught.value.hint
 
 
+def test_a_start_that_is_refused_is_told_as_that(airflow: Airflow) -> None:
+    found = deployed(airflow)
+    airflow.trouble.append(("POST .*dagRuns", 422))
+    with pytest.raises(StepError, match="stumbled 422") as caught:
+        run(found)
+    assert caught.value.code == "airflow-refused"
+    assert "not known" not in f"{caught.value.message} {caught.value.hint}"
+
+
 def test_a_paused_dag_is_told_and_nothing_is_started(airflow: Airflow) -> None:
     found = deployed(airflow)
     airflow.look()

@@ -82,7 +82,7 @@ def test_a_stumble_is_asked_again_a_few_times_and_a_change_only_once(server: Ser
     assert server.asked["GET /api/v2/dags"] == 3
     with pytest.raises(StepError, match="too busy") as caught:
         api.ask("POST", "/dags/x/dagRuns", {})
-    assert caught.value.code == "airflow-refused"
+    assert caught.value.code == "airflow-unreachable"
     assert server.asked["POST /api/v2/dags/x/dagRuns"] == 1
     server.answers["GET /api/v2/dags"] = [(500, b"<html>oops")]
     with pytest.raises(StepError, match="oops"):

@@ -24,6 +24,8 @@ SHORTEST_SECRET = 4
 
 _PATIENCE = {"connect": 5.0, "read": 30.0}
 _AGAIN = (429, 500, 502, 503, 504)
+_ILL = 500
+"""The first status of HTTP that tells trouble of the server's own."""
 _LONGEST_WAIT = 10
 """Seconds between two tries, however long a server says to wait: it may say an hour."""
 
@@ -178,7 +180,8 @@ class AirflowApi:
         if status == 409:  # noqa: PLR2004 - what HTTP calls a conflict
             raise ConflictError(f"Airflow: {said}", code="airflow-conflict", hint="look at it in Airflow")
         message = f"Airflow at {self._url} answers {status} to {path}: {said}"
-        raise StepError(message, code="airflow-refused", hint="look at the log of its api-server")
+        code = "airflow-unreachable" if status in _AGAIN or status >= _ILL else "airflow-refused"
+        raise StepError(message, code=code, hint="look at the log of its api-server")
 
     def _no_airflow(self, path: str, text: str) -> StepError:
         said = self._without_secrets(" ".join(text.split())[:80]) or "nothing"

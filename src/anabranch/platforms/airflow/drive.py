@@ -111,6 +111,8 @@ class AirflowRuns:
             if error.code != "airflow-conflict" or not self._is_there(run):
                 raise
         except StepError as error:
+            if error.code == "airflow-refused":
+                raise
             message = f"{error.message}; whether run {run} was started is not known"
             hint = f"when Airflow is back: anabranch runs show {run}"
             raise StepError(message, code=error.code, hint=hint) from None
