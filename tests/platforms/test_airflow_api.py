@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ import pytest
 from tools.aws import free_port
 
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError
-from anabranch.platforms.airflow.api import PAGE, AirflowApi
+from anabranch.platforms.airflow.api import PAGE, PATIENCE, SILENCES, AirflowApi
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,6 +73,22 @@ def test_an_airflow_that_is_down_is_told_with_its_address() -> None:
         AirflowApi(url, "t").get("/dags")
     assert caught.value.code == "airflow-unreachable"
     assert url in caught.value.message
+
+
+def test_an_airflow_that_hangs_is_told_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(PATIENCE.values()) * SILENCES <= 60
+    monkeypatch.setitem(PATIENCE, "read", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        url = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        with pytest.raises(StepError, match=f"{url} does not answer: .*timed out") as caught:
+            AirflowApi(url, "t").get("/dags")
+        assert caught.value.code == "airflow-unreachable"
+        hung.settimeout(0.1)
+        asked = [hung.accept()[0] for _ in range(SILENCES)]
+        with pytest.raises(TimeoutError):
+            hung.accept()
+        for each in asked:
+            each.close()
 
 
 def test_a_stumble_is_asked_again_a_few_times_and_a_change_only_once(server: Server) -> None:

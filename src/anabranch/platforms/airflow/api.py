@@ -22,7 +22,10 @@ PAGE = 100
 SHORTEST_SECRET = 4
 """Characters of what is blotted out where a server repeats it: less would blot out words."""
 
-_PATIENCE = {"connect": 5.0, "read": 30.0}
+PATIENCE = {"connect": 5.0, "read": 25.0}
+"""Seconds."""
+SILENCES = 2
+"""How often it may say nothing, or hang up: an Airflow that hangs is told within a minute."""
 _AGAIN = (429, 500, 502, 503, 504)
 _ILL = 500
 """The first status of HTTP that tells trouble of the server's own."""
@@ -58,9 +61,14 @@ class AirflowApi:
                 return None if told is None else min(told, _LONGEST_WAIT)
 
         self._safe = Patience(
-            total=4, backoff_factor=0.3, backoff_jitter=0.3, status_forcelist=_AGAIN, raise_on_status=False
+            total=4,
+            read=SILENCES - 1,
+            backoff_factor=0.3,
+            backoff_jitter=0.3,
+            status_forcelist=_AGAIN,
+            raise_on_status=False,
         )
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(**_PATIENCE), retries=self._safe, maxsize=4)
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(**PATIENCE), retries=self._safe, maxsize=4)
 
     def get(self, path: str, *, holding: str = "", **query: Any) -> dict[str, Any]:
         """Return an object.
