@@ -10,23 +10,16 @@ Source: https://docs.aws.amazon.com/mwaa/latest/API/API_InvokeRestApi.html
 from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from anabranch.model.errors import ConflictError, NotFoundError, StepError
+from anabranch.model.environment import Aws
+from anabranch.model.errors import AnabranchError, NotFoundError
 from anabranch.platforms.airflow.api import AirflowApi
-
-if TYPE_CHECKING:
-    from anabranch.model.errors import AnabranchError
+from anabranch.platforms.aws.client import AwsClient
 
 LOGIN, COOKIE = "/pluginsv2/aws_mwaa/login", "_token"
 """Where an Airflow 3 of MWAA gives a session, and the cookie that has its token."""
-
-SETTINGS: dict[str, Any] = {
-    "connect_timeout": 5,
-    "read_timeout": 30,
-    "retries": {"mode": "standard", "total_max_attempts": 4},  # with random, growing delays
-}
 
 
 class MwaaApi(AirflowApi):
@@ -50,9 +43,9 @@ class MwaaApi(AirflowApi):
         """Return the token of a new session.
 
         Raises:
-            ConflictError: `mwaa-denied`, `airflow-denied`.
             NotFoundError: `no-mwaa`.
-            StepError: `mwaa-refused`, `mwaa-unreachable`, `not-installed`, and as `get`.
+            ConflictError: `airflow-denied`, and as of `AwsClient.ask`.
+            StepError: as of `AwsClient.ask`, and as `get`.
         """
         told = self._asked()
         self._url = f"{self._scheme}://{told['WebServerHostname']}"
@@ -65,43 +58,16 @@ class MwaaApi(AirflowApi):
         return token
 
     def _asked(self) -> dict[str, Any]:
+        aws, environment = AwsClient(Aws("", self._region)), f"MWAA environment `{self._name}`"
         try:
-            from boto3.session import Session
-            from botocore import exceptions
-            from botocore.config import Config
-        except ImportError:
-            message, hint = "asking MWAA needs the package boto3", "pip install 'anabranch[airflow,aws]'"
-            raise StepError(message, code="not-installed", hint=hint) from None
-        try:
-            client = Session(region_name=self._region or None).client("mwaa", config=Config(**SETTINGS))
-            told: dict[str, Any] = client.create_web_login_token(Name=self._name)
-        except exceptions.ClientError as error:
-            raise self._refused(error.response.get("Error", {})) from None
-        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as error:
-            message = f"AWS was not asked for MWAA environment `{self._name}`: {str(error).lower()}"
-            hint = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            raise ConflictError(message, code="mwaa-denied", hint=hint) from None
-        except exceptions.NoRegionError:
-            message = f"nothing says in which region MWAA environment `{self._name}` is"
-            raise StepError(
-                message, code="mwaa-refused", hint=f"airflow: {{mwaa: {self._name}, region: ...}}"
-            ) from None
-        except exceptions.BotoCoreError as error:
-            message = f"AWS does not answer for MWAA environment `{self._name}`: {str(error).partition(chr(10))[0]}"
-            raise StepError(message, code="mwaa-unreachable", hint="look at the network and the region") from None
-        return told
-
-    def _refused(self, told: dict[str, Any]) -> AnabranchError:
-        code, said = str(told.get("Code", "")), str(told.get("Message", ""))
-        if code == "ResourceNotFoundException":
-            message = f"AWS has no MWAA environment `{self._name}`: {said}"
-            return NotFoundError(message, code="no-mwaa", hint="look at its name, its region, and whether it is up")
-        if "Denied" in code or "Token" in code or code in {"InvalidAccessKeyId", "SignatureDoesNotMatch"}:
-            message = f"AWS denies MWAA environment `{self._name}` ({code}): {said}"
-            hint = "log in again, or ask for the right airflow:CreateWebLoginToken"
-            return ConflictError(message, code="mwaa-denied", hint=hint)
-        message = f"AWS refuses MWAA environment `{self._name}` ({code}): {said}"
-        return StepError(message, code="mwaa-refused", hint="look at what it says")
+            return aws.ask("mwaa", "create_web_login_token", Name=self._name)
+        except NotFoundError as error:
+            message, hint = f"{environment}: {error.message}", "look at its name, its region, and whether it is up"
+            raise NotFoundError(message, code="no-mwaa", hint=hint) from None
+        except AnabranchError as error:
+            error.message = f"{environment}: {error.message}"
+            error.args = (error.message,)
+            raise
 
 
 def _cookie(headers: list[str]) -> str:
