@@ -16,6 +16,7 @@ from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import code_in, defined, definition, payload
 from anabranch.deploy.places import at, places_of, same_places
 from anabranch.deploy.plan import plan, same_plan
+from anabranch.frontends.lock import read_locks
 from anabranch.model.branch import MAIN
 from anabranch.model.call import NativeCall
 from anabranch.model.environment import Airflow, Aws, kept_there
@@ -142,8 +143,15 @@ class Deployment:
         if not steps:
             return Built()
         version = self.orchestration.interpreter
-        wanted = {step.needs.requirements for step in steps} if version else set[tuple[str, ...]]()
-        made = {each: packages(each, version, cache_folder() / "packages") for each in sorted(wanted)}
+        wanted: dict[tuple[str, ...], list[str]] = {}
+        for step in steps if version else ():
+            wanted.setdefault(step.needs.requirements, []).append(step.id)
+        locks = read_locks(self._project.root) if any(wanted) else {}
+        asked = {tuple(each): key for key, each in locks.items()}
+        cache = cache_folder() / "packages"
+        made = {
+            each: packages(each, version, cache, names, asked.get(each, "")) for each, names in sorted(wanted.items())
+        }
         return Built(payload(self._files(code), self.orchestration.boot), made)
 
     def _libraries(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,6 +29,9 @@ OURS = ("msgspec", "obstore", "duckdb", "pyarrow")
 FRAMES = ("polars",)
 """What steps get besides that have no requirements of their own."""
 
+LONGEST = 80
+"""Characters of the packages that are told on one line."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _TOLD = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
 """What installers write of themselves."""
@@ -39,13 +42,17 @@ def shipped() -> list[str]:
     return [f"{name}=={version(name)}" for name in sorted({*OURS, *FRAMES})]
 
 
-def packages(requirements: Sequence[str], python: str, cache: Path) -> bytes:
+def packages(
+    requirements: Sequence[str], python: str, cache: Path, steps: Sequence[str] = (), asked: str = ""
+) -> bytes:
     """Return a zip of what a step needs, with our own code's needs: made once, then kept.
 
     Args:
         requirements: the step's, locked; none for a step that takes what our own environment has.
         python: the version to build for, such as `3.12`.
         cache: where the zips are kept, by what they were made of.
+        steps: whose requirements they are, for people.
+        asked: the requirements as they were written, for people: few of what is locked.
 
     Raises:
         StepError: `requirements-not-installable`, with the installer's last lines; `no-distribution`.
@@ -57,17 +64,37 @@ def packages(requirements: Sequence[str], python: str, cache: Path) -> bytes:
     made = cache / f"{key}.zip"
     if not made.exists():
         cache.mkdir(parents=True, exist_ok=True)
+        sys.stderr.write(f"packing {_told(wanted, python, asked)}\n")
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             site = Path(folder) / "site"
-            _install(wanted, python, site)
+            if said := _install(wanted, python, site):
+                whose = f", which {', '.join(f'`{step}`' for step in steps)} require" if steps else ""
+                message = f"not to be had on {PLATFORM}: {_told(wanted, python, asked)}{whose}\n{said}"
+                hint = "each must have a wheel; look at the names, the versions, and the network"
+                raise StepError(message, code="requirements-not-installable", hint=hint)
             fresh = Path(folder) / "made.zip"
             _zip(site, fresh)
             fresh.replace(made)
     return made.read_bytes()
 
 
-def _install(wanted: Sequence[str], python: str, site: Path) -> None:
-    sys.stderr.write(f"packing {', '.join(wanted)}\n")
+def _told(wanted: Sequence[str], python: str, asked: str) -> str:
+    """Return how many packages there are, and some of them: first, those that were asked for.
+
+    >>> _told(["agate==1.9.1", "dbt-core==1.11.16", "pytz==2026.1"], "3.12", "dbt-core==1.11.*")
+    '3 packages for Python 3.12 (dbt-core==1.11.16 and 2 more)'
+    """
+    named = {package_of(each) for each in re.findall(r"(?:^|, )([A-Za-z0-9][\w.-]*)", asked)}
+    shown = [each for each in wanted if package_of(each) in named] or [*wanted]
+    while len(", ".join(shown)) > LONGEST:
+        shown.pop()
+    more = len(wanted) - len(shown)
+    some = " and ".join(filter(None, [", ".join(shown), f"{more} more" if more else ""]))
+    return f"{len(wanted)} package{'s' * (len(wanted) != 1)} for Python {python} ({some})"
+
+
+def _install(wanted: Sequence[str], python: str, site: Path) -> str:
+    """Install packages in a folder; return the installer's last lines where it cannot."""
     if uv := find_uv():
         command = [uv, "pip", "install", "--quiet", "--no-config", "--only-binary", ":all:", "--target", str(site)]
         command += ["--python-version", python, "--python-platform", PLATFORM, "--", *wanted]
@@ -79,12 +106,10 @@ def _install(wanted: Sequence[str], python: str, site: Path) -> None:
     # What the project's own environment says of itself is not true of another machine.
     ours = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}}
     done = subprocess.run(command, env=ours, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        shutil.rmtree(site, ignore_errors=True)
-        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-12:])
-        message = f"packages cannot be had for Python {python} on {PLATFORM}: {', '.join(wanted)}\n{said}"
-        hint = "each must have a wheel; look at the names, the versions, and the network"
-        raise StepError(message, code="requirements-not-installable", hint=hint)
+    if not done.returncode:
+        return ""
+    said = (done.stderr or done.stdout).strip() or f"it exits with {done.returncode}"
+    return "\n".join(said.splitlines()[-12:])
 
 
 def _zip(site: Path, target: Path) -> None:
