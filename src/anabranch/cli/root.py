@@ -112,5 +112,5 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def root(ctx: click.Context, directory: str | None) -> None:
-    """Define a batch data pipeline once, and run all of it on this machine."""
+    """Define a batch data pipeline once, run it on this machine, and deploy it to Airflow or AWS."""
     ctx.obj = directory

@@ -18,7 +18,14 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 | runs show | `run` |
 | runs logs | `run`, `logs`: `step`, `attempt`, `file`, `bytes`, `lines` (the last), `cut` |
 | runs cancel | `run` (an id), `state` |
+| runs export | `run` (an id), `exported`: `to`, `where`, `messages` (a count) |
+| runs export -o | `run` (an id), `to`, and `file`, or `told` (messages) with `-o -` |
 | test | `ok`, `tests` |
+| plan | `plan`: `environment`, `namespace`, `serial`, `digest`, `unchanged` (a count), `changes` |
+| apply, import | `plan` (that was made), `applied` |
+| destroy | `plan` (that was made), `reports` (a count), `left` (addresses) |
+| compile | `environment`, `resources`: `address`, `name`, `digest`, `bytes` |
+| compile --show | `address`, `text` |
 | branch create | `branch` |
 | branch list | `branches` |
 | branch show | `branch`, `stale` (datasets of main that have moved on), `code_diff` |
@@ -35,6 +42,9 @@ Every verb writes one object on one line: `{"anabranch": 1, "verb": ..., ...}` w
 
     {"anabranch": 1, "verb": "run", "run": "7f3a9c2k", "seq": 4, "at": "...Z", "event": "step-succeeded", ...}
     {"anabranch": 1, "verb": "run", "result": {"ok": true, "run": {...}, "datasets": [...], "retry": null}}
+
+A change of a plan has `change` (create, update, delete, record, forget), `address`, `why`, `name`, `before` and `after`
+(digests), and `drifted`: whether somebody else changed it since.
 
 `runs logs --follow --json` writes `{"step", "attempt", "line"}` for each line of a log.
 
