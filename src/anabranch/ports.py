@@ -288,8 +288,13 @@ class Registers(Protocol):
 class Platform(Protocol):
     """What resources are made on. Each call that changes something is one remote call."""
 
-    def live(self, resources: Iterable[Resource]) -> Mapping[Address, Live]:
-        """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
+    def live(self, resources: Iterable[Resource], known: Iterable[Applied] = ()) -> Mapping[Address, Live]:
+        """Return what is there now: at the names of all these, and all else that carries the deployment's mark.
+
+        Args:
+            resources: what should be there.
+            known: what was made: where somebody took its mark away, nothing else leads to it.
+        """
         ...
 
     def create(self, resource: Resource) -> None:

@@ -81,8 +81,8 @@ class Cut:
         if self.left < 0:
             raise CutError
 
-    def live(self, resources: object) -> dict[Address, Live]:
-        return self.inner.live(resources)  # type: ignore[attr-defined, no-any-return]
+    def live(self, resources: object, known: object = ()) -> dict[Address, Live]:
+        return self.inner.live(resources, known)  # type: ignore[attr-defined, no-any-return]
 
     def create(self, resource: Resource) -> None:
         self._call(lambda: self.inner.create(resource))  # type: ignore[attr-defined]

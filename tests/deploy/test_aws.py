@@ -14,7 +14,7 @@ from anabranch.app import Project
 from anabranch.data.objects.store import objects
 from anabranch.model.access import done
 from anabranch.model.errors import AnabranchError, ConflictError, InvalidProject, StepError
-from anabranch.model.plan import Create, Delete, Plan, Record, Update
+from anabranch.model.plan import Create, Delete, Forget, Plan, Record, Update
 from anabranch.platforms.aws.kinds.tags import Tags
 from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.orchestration import AwsOrchestration
@@ -232,6 +232,20 @@ def test_what_was_changed_or_deleted_by_hand_is_told_and_mended(tmp_path: Path) 
     assert listing("some") == wanted
     assert deployment.plan().changes == ()
     silently(deployment, destroy=True)
+
+
+def test_what_lost_its_mark_is_told_and_left_alone(tmp_path: Path) -> None:
+    """Nothing but the state leads to it any more: nobody should find it in a year."""
+    deployment = deployed(tmp_path)
+    silently(deployment)
+    hand, name = client(), "shop--prod--one--after"
+    hand.ask("lambda", "update_function_configuration", FunctionName=name, Description="nobody's")
+    done = deployment.destroy(lambda _: None)
+    (kept,) = [change for change in done.plan.changes if isinstance(change, Forget)]
+    assert (kept.address, kept.left) == (f"function/{name}", True)
+    assert "carries our mark no more" in kept.why
+    assert hand.ask("lambda", "get_function", FunctionName=name)
+    hand.ask("lambda", "delete_function", FunctionName=name)
 
 
 def test_a_job_and_a_rule_that_were_changed_by_hand_are_told_and_mended(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ class Deployment:
             same_places(self.environment, self.state.places())
         desired = [] if destroy else self.resources() if wanted is None else list(wanted)
         serial, applied = self.state.serial, self.state.applied()
-        live = self._there(destroy=destroy).live(desired)
+        live = self._there(destroy=destroy).live(desired, [each for each in applied.values() if each.digest])
         targets = frozenset(target)
         if targets:
             known = {each.address for each in desired} | set(live) | set(applied)

@@ -79,7 +79,8 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
         elif there.owner == owner:
             changes.append(Delete(there, "nothing in the project wants it any more", needing))
         else:
-            changes.append(Forget(address, "somebody else took it over, so it is left alone", needing))
+            why = "somebody else took it over" if there.owner else "it carries our mark no more"
+            changes.append(Forget(address, f"{why}, so it is left alone", needing, left=True))
     return Plan(owner.environment, owner.namespace, serial, tuple(changes), unchanged)
 
 

@@ -68,11 +68,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """It is gone, and nothing wants it: the state forgets it, nothing is called. `after` is as of `Delete`."""
+    """Nothing wants it, and it is gone, or `left` alone: only the state forgets it. `after` is as of `Delete`."""
 
     address: Address
     why: str
     after: tuple[Address, ...] = ()
+    left: bool = False
 
 
 Change: TypeAlias = Create | Update | Delete | Record | Forget

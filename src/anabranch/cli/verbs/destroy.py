@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from anabranch.cli import changes
 from anabranch.cli.face import ENVIRONMENT, Face, confirm, verb
 from anabranch.model.errors import ConflictError
+from anabranch.model.plan import Forget
 from anabranch.show.human import plural
+
+if TYPE_CHECKING:
+    from anabranch.model.plan import Change
 
 
 @click.command("destroy", short_help="Delete all that was deployed to an environment, and prove it.")
@@ -28,11 +34,19 @@ def destroy_command(face: Face, environment: str, yes: bool) -> None:
             face.note(line)
         places = ", ".join(f"{what} {place}" for what, place in sorted(deployment.state.places().items()))
         confirm(f"delete all of this in {environment}{f' ({places})' if places else ''}?", yes=yes)
-    done = deployment.destroy(lambda change: face.note(f"- {change.address}"))
+    done = deployment.destroy(lambda change: face.note(_line(change)))
     if done.left:
         message = f"{len(done.left)} objects remain in {environment}: {', '.join(done.left[:5])}"
         raise ConflictError(message, code="not-destroyed", hint="look at the rights, then destroy again")
+    alone = [each.address for each in done.plan.changes if isinstance(each, Forget) and each.left]
     runs = f", and the reports of {plural(done.reports, 'run')}" if done.reports else ""
-    text = f"{environment}: {len(done.plan.acts)} objects deleted{runs}, none left; the data stays"
-    shape = {"plan": changes.shape(done.plan), "reports": done.reports, "left": list(done.left)}
+    text = f"{environment}: {plural(len(done.plan.acts), 'object')} deleted{runs}, none left; the data stays"
+    if alone:
+        text += f". Left alone, though apply had made it: {', '.join(alone)}"
+    shape = {"plan": changes.shape(done.plan), "reports": done.reports, "left": list(done.left), "left_alone": alone}
     face.result(shape, lambda: [f"{face.out.marks.ok} {text}"])
+
+
+def _line(change: Change) -> str:
+    """Return what became of one object."""
+    return f"= {change.address}: {change.why}" if isinstance(change, Forget) else f"- {change.address}"

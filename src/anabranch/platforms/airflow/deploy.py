@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from anabranch.model.environment import Airflow, Environment
     from anabranch.model.pipeline import Pipeline, StepId
-    from anabranch.model.resource import Owner
+    from anabranch.model.resource import Applied, Owner
     from anabranch.platforms.airflow.registry import AirflowRegistry
     from anabranch.ports import Files
 
@@ -103,8 +103,8 @@ class AirflowFolder:
         """
         self._dags, self._artifacts, self._owner, self._registry = dags, artifacts, owner, registry
 
-    def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
-        """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
+    def live(self, resources: Iterable[Resource], known: Iterable[Applied] = ()) -> dict[Address, Live]:
+        """Return what is there now: see `Platform.live`."""
         wanted, found = list(resources), dict[Address, Live]()
         folder, artifacts = artifact_folder(self._owner), {each.name for each in wanted if each.kind == "artifact"}
         for name in self._artifacts.list(folder):
@@ -112,7 +112,8 @@ class AirflowFolder:
             # None is ever pruned, and each is named by its content: one is read to see that nobody wrote over it.
             digest = digest_of(self._artifacts.read(name) or b"") if name in artifacts else ""
             found[address] = Live(address, name, digest, self._owner, shared=True)
-        dags = {each.name for each in wanted if each.kind == "dag"}
+        named = [*((each.address, each.name) for each in wanted), *((each.address, each.name) for each in known)]
+        dags = {name for address, name in named if address.startswith("dag/")}
         for name in sorted({*self._dags.list(self._owner.project), *dags}):
             content = self._dags.read(name)
             if content is None or not name.endswith(".py"):

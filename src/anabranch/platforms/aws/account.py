@@ -22,7 +22,7 @@ from anabranch.platforms.aws.kinds.tags import Tags, kept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from anabranch.model.resource import Address, Owner, Resource
+    from anabranch.model.resource import Address, Applied, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
     from anabranch.platforms.aws.kinds.form import Found, Kind
     from anabranch.platforms.aws.names import Arns
@@ -52,16 +52,17 @@ class AwsAccount:
             "rule": Rules(),
         }
 
-    def live(self, resources: Iterable[Resource]) -> dict[Address, Live]:
-        """Return what is there now: at these resources' names, and all else that carries the deployment's mark."""
+    def live(self, resources: Iterable[Resource], known: Iterable[Applied] = ()) -> dict[Address, Live]:
+        """Return what is there now: see `Platform.live`."""
         wanted = list(resources)
+        named = [*((each.address, each.name) for each in wanted), *((each.address, each.name) for each in known)]
         self._client.need_account()
         artifacts = [each for each in wanted if each.kind == "artifact"]
         folder = artifact_folder(self._owner)
         found = list(self.artifacts.live(self._client, self._owner, folder, artifacts))
         there: list[Found] = []
         for name, kind in self._kinds.items():
-            names = {each.name for each in wanted if each.kind == name}
+            names = {each for address, each in named if address.startswith(f"{name}/")}
             there += kind.live(self._client, self._owner, names)
         found += self._compared(there, {each.address: form_of(each) for each in wanted if each.kind in self._kinds})
         return {each.address: each for each in found}
