@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
@@ -36,13 +37,15 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
     changes = {change.address: change for change in plan.changes}
     todo = TopologicalSorter({address: _before(change, changes) for address, change in changes.items()})
     todo.prepare()
+    waiting: deque[Address] = deque()  # nothing is noted as intended, nor handed to the pool, before its turn
     running: dict[Future[None], Change] = {}
     failed: tuple[BaseException, Address] | None = None
     made = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while todo.is_active() and (running or failed is None):
-            for address in _ready(todo) if failed is None else ():
-                change = changes[address]
+            waiting.extend(sorted(todo.get_ready()))
+            while waiting and failed is None and len(running) < AT_ONCE:
+                change = changes[address := waiting.popleft()]
                 if not isinstance(change, Record | Forget):
                     state.intend(address)
                 running[pool.submit(_call, change, platform)] = change
@@ -80,10 +83,6 @@ def _before(change: Change, changes: dict[Address, Change]) -> Iterable[Address]
             return ()
         case _:
             assert_never(change)
-
-
-def _ready(todo: TopologicalSorter[Address]) -> Iterable[Address]:
-    return sorted(todo.get_ready())
 
 
 def _call(change: Change, platform: Platform) -> None:
