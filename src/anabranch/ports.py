@@ -456,6 +456,10 @@ class Orchestration(Protocol):
         ...
 
 
+LEASE = 120.0
+"""Seconds after which the lock of a state is anybody's, if its holder has neither written nor renewed it."""
+
+
 class StateStore(Protocol):
     """What `apply` remembers of one namespace of an environment. Whoever writes holds the lock."""
 
@@ -478,6 +482,10 @@ class StateStore(Protocol):
         Raises:
             ConflictError: `state-locked`, with who holds it and since when.
         """
+        ...
+
+    def renew(self) -> None:
+        """Begin the lease anew, as each write does; raises as `intend`."""
         ...
 
     def intend(self, address: Address) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.store.states import InSqlite
 
-from anabranch.deploy.apply import AT_ONCE, apply
-from anabranch.model.errors import StepError
+from anabranch.deploy.apply import AT_ONCE, RENEWED, apply
+from anabranch.model.errors import ConflictError, StepError
 from anabranch.model.plan import Create, Plan
 from anabranch.model.resource import Address, Resource
+from anabranch.ports import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,3 +68,36 @@ def test_after_a_failure_nothing_more_is_begun_or_noted(tmp_path: Path) -> None:
     noted = state.applied()
     assert sorted(noted) == sorted(platform.begun)
     assert [address for address, each in noted.items() if not each.digest] == ["dag/003"]
+
+
+def test_nobody_takes_the_lock_over_while_a_call_takes_longer_than_its_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the deletion of a DAG, which waits for Airflow, or the upload of a large payload."""
+    assert RENEWED <= LEASE / 3
+    monkeypatch.setattr("anabranch.deploy.apply.RENEWED", 0.01)
+    now, kept, found = [1000.0], InSqlite(tmp_path), list[str]()
+    state = kept.open(lambda: now[0])
+
+    def wait(_: Resource) -> None:
+        for _ in range(3):
+            now[0] += LEASE * 2 / 3
+            deadline = time.monotonic() + 30
+            while ends(kept) < now[0] + LEASE and time.monotonic() < deadline:
+                pass
+        try:
+            with kept.open(lambda: now[0]).lock():
+                found.append("taken over")
+        except ConflictError as error:
+            found.append(error.code)
+
+    with state.lock():
+        apply(planned(1), Made(wait), state, lambda _: None)
+    assert found == ["state-locked"]
+    assert [each.digest != "" for each in kept.open().applied().values()] == [True]
+
+
+def ends(kept: InSqlite) -> float:
+    """When the lease of the lock ends, as it is written down."""
+    with closing(sqlite3.connect(kept.folder / "state.db")) as db:
+        return float(db.execute("SELECT expires_at FROM deployments").fetchone()[0])

@@ -10,7 +10,7 @@ import pytest
 
 from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Address, Applied
-from anabranch.store.leases import LEASE
+from anabranch.ports import LEASE
 from anabranch.store.shared import SharedStateStore
 
 if TYPE_CHECKING:

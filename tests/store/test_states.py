@@ -17,7 +17,7 @@ import pytest
 from anabranch.app import Project
 from anabranch.model.errors import AnabranchError, ConflictError
 from anabranch.model.resource import Address, Applied
-from anabranch.store.leases import LEASE
+from anabranch.ports import LEASE
 
 if TYPE_CHECKING:
     from tests.store.states import Kept
@@ -89,21 +89,23 @@ class TestEveryState:
             with pytest.raises(ConflictError, match=r"has been changing .* for 100 s") as refused, two.lock():
                 pass
             assert (refused.value.code, "ends in 20 s" in refused.value.hint) == ("state-locked", True)
-            one.record(APPLIED)  # each write begins the lease anew
-            now[0] += LEASE - 1
-            with pytest.raises(ConflictError), two.lock():
-                pass
+            for renew in (lambda: one.record(APPLIED), one.renew):  # each write begins the lease anew
+                renew()
+                now[0] += LEASE - 1
+                with pytest.raises(ConflictError), two.lock():
+                    pass
             now[0] += 2
             with two.lock():
                 for write in (one.intend, one.forget):
                     with pytest.raises(ConflictError) as lost:
                         write(Address("dag/z"))
                     assert lost.value.code == "lock-lost"
-                with pytest.raises(ConflictError):
-                    one.record(HALF)
+                for hold in (lambda: one.record(HALF), one.renew):
+                    with pytest.raises(ConflictError):
+                        hold()
                 two.settle({"dags": "/b"})
         assert kept.open().applied() == {APPLIED.address: APPLIED}
-        assert kept.open().places() == {"dags": "/b"}
+        assert (kept.open().places(), kept.open().serial) == ({"dags": "/b"}, 2)  # only writes are counted
         with one.lock():
             pass
 

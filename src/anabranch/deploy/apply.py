@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from anabranch.model.errors import AnabranchError
 from anabranch.model.plan import Create, Delete, Forget, Record, Update
 from anabranch.model.resource import Applied
+from anabranch.ports import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """Changes that are made at the same time."""
+RENEWED = LEASE / 3
+"""Seconds after which the lock is held anew while calls are under way: one call may take longer than its lease."""
 
 
 def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Change], None]) -> None:
@@ -49,7 +52,9 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
                 if not isinstance(change, Record | Forget):
                     state.intend(address)
                 running[pool.submit(_call, change, platform)] = change
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, RENEWED, FIRST_COMPLETED)
+            if failed is not None or not done:  # nothing else is written then that would renew it
+                state.renew()
             for future in done:
                 change = running.pop(future)
                 if (error := future.exception()) is not None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anabranch.model.resource import Address, Applied
+from anabranch.ports import LEASE
 from anabranch.store import leases
 
 if TYPE_CHECKING:
@@ -78,13 +79,17 @@ class SqliteStateStore:
         if expires_at > now and not leases.is_dead(holder, before):
             raise leases.locked(self._key[0], holder, held_at, expires_at, now)
         query = f"UPDATE deployments SET token = ?, holder = ?, held_at = ?, expires_at = ? {_OURS}"
-        db.execute(query, (token, leases.holder(), now, now + leases.LEASE, *self._key))
+        db.execute(query, (token, leases.holder(), now, now + LEASE, *self._key))
 
     def _let_go(self, db: sqlite3.Connection, token: int) -> None:
         ours = (*self._key, token)
         db.execute(f"UPDATE deployments SET expires_at = 0 {_OURS} AND token = ?", ours)
         empty = "NOT EXISTS (SELECT 1 FROM resources r WHERE r.environment = ? AND r.namespace = ?)"
         db.execute(f"DELETE FROM deployments {_OURS} AND token = ? AND {empty}", (*ours, *self._key))
+
+    def renew(self) -> None:
+        """Begin the lease anew, as each write does; raises as `intend`."""
+        self._db.write(lambda db: self._renew(db, 0))
 
     def intend(self, address: Address) -> None:
         """Note that a call for a resource is about to be made.
@@ -120,9 +125,12 @@ class SqliteStateStore:
 
     def _write(self, query: str, row: tuple[object, ...]) -> None:
         def act(db: sqlite3.Connection) -> None:
-            renew = f"UPDATE deployments SET serial = serial + 1, expires_at = ? {_OURS} AND token = ?"
-            if not db.execute(renew, (self._clock() + leases.LEASE, *self._key, self._token)).rowcount:
-                raise leases.lost(self._key[0])
+            self._renew(db, 1)
             db.execute(query, row)
 
         self._db.write(act)
+
+    def _renew(self, db: sqlite3.Connection, writes: int) -> None:
+        query = f"UPDATE deployments SET serial = serial + ?, expires_at = ? {_OURS} AND token = ?"
+        if not db.execute(query, (writes, self._clock() + LEASE, *self._key, self._token)).rowcount:
+            raise leases.lost(self._key[0])

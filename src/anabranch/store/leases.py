@@ -8,9 +8,6 @@ import socket
 
 from anabranch.model.errors import ConflictError
 
-LEASE = 120.0
-"""Seconds after which a lock whose holder has not written is anybody's."""
-
 _HELD: set[int] = set()
 """Tokens of the locks that this process holds."""
 

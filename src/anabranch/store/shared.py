@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Address, Applied
+from anabranch.ports import LEASE
 from anabranch.store import leases
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class SharedStateStore:
         if held and held["expires_at"] > now:
             raise leases.locked(self._key, held["holder"], held["held_at"], held["expires_at"], now)
         token = leases.take()
-        lock = {"token": token, "holder": leases.holder(), "held_at": now, "expires_at": now + leases.LEASE}
+        lock = {"token": token, "holder": leases.holder(), "held_at": now, "expires_at": now + LEASE}
         self._told["lock"] = lock
         try:
             if not self._put():
@@ -80,6 +81,12 @@ class SharedStateStore:
                 self._let_go()
         finally:
             leases.drop(token)
+
+    def renew(self) -> None:
+        """Begin the lease anew, as each write does; raises as `intend`."""
+        self._told["lock"] = {**(self._told["lock"] or {}), "expires_at": self._clock() + LEASE}
+        if not self._put():
+            raise leases.lost(self._key)
 
     def intend(self, address: Address) -> None:
         """Note that a call for a resource is about to be made.
@@ -122,9 +129,7 @@ class SharedStateStore:
 
     def _write(self) -> None:
         self._told["serial"] += 1
-        self._told["lock"] = {**(self._told["lock"] or {}), "expires_at": self._clock() + leases.LEASE}
-        if not self._put():
-            raise leases.lost(self._key)
+        self.renew()
 
     def _let_go(self) -> None:
         """Let go of the lock; whoever took it meanwhile keeps it.
@@ -137,7 +142,7 @@ class SharedStateStore:
             if not self._put() and self._is_ours(token):  # a write was interrupted after it had been made
                 self._put()
             return
-        self._told["lock"]["expires_at"] = self._clock() + leases.LEASE
+        self._told["lock"]["expires_at"] = self._clock() + LEASE
         if self._put():
             self._objects.delete([self._key])
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.resource import Address, Applied
+from anabranch.ports import LEASE
 from anabranch.store import leases
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class PostgresStateStore:
         return {**self._key, "now": self._clock() if self._clock else None, **more}
 
     def _take(self, db: Connection[tuple[Any, ...]], token: int) -> None:
-        values = self._values(token=token, holder=leases.holder(), lease=leases.LEASE)
+        values = self._values(token=token, holder=leases.holder(), lease=LEASE)
         _run(db, f"INSERT INTO anabranch.deployments {_KEY}) VALUES {_VALUES}) ON CONFLICT DO NOTHING", values)
         query = f"SELECT token, holder, held_at, expires_at, {_NOW} FROM anabranch.deployments {_OURS} FOR UPDATE"
         row = _run(db, query, values).fetchone()
@@ -94,6 +95,10 @@ class PostgresStateStore:
         _run(db, f"UPDATE anabranch.deployments SET expires_at = 0 {_OURS} AND token = %(token)s", values)
         empty = f"NOT EXISTS (SELECT 1 FROM anabranch.resources {_OURS})"
         _run(db, f"DELETE FROM anabranch.deployments {_OURS} AND token = %(token)s AND {empty}", values)
+
+    def renew(self) -> None:
+        """Begin the lease anew, as each write does; raises as `intend`."""
+        self._server.write(lambda db: self._renew(db, 0))
 
     def intend(self, address: Address) -> None:
         """Note that a call for a resource is about to be made.
@@ -123,15 +128,18 @@ class PostgresStateStore:
         self._write(query, places=json.dumps(dict(places)))
 
     def _write(self, query: str, **more: object) -> None:
-        values = self._values(token=self._token, lease=leases.LEASE, **more)
-
         def act(db: Connection[tuple[Any, ...]]) -> None:
-            renew = f"UPDATE anabranch.deployments SET serial = serial + 1, expires_at = {_NOW} + %(lease)s "
-            if not _run(db, f"{renew} {_OURS} AND token = %(token)s", values).rowcount:
-                raise leases.lost(self._where)
-            _run(db, query, values)
+            self._renew(db, 1)
+            _run(db, query, self._values(**more))
 
         self._server.write(act)
+
+    def _renew(self, db: Connection[tuple[Any, ...]], writes: int) -> None:
+        values = self._values(token=self._token, lease=LEASE, writes=writes)
+        change = f"serial = serial + %(writes)s, expires_at = {_NOW} + %(lease)s"
+        query = f"UPDATE anabranch.deployments SET {change} {_OURS} AND token = %(token)s"
+        if not _run(db, query, values).rowcount:
+            raise leases.lost(self._where)
 
 
 def _run(db: Connection[tuple[Any, ...]], query: str, values: dict[str, Any]) -> Any:
