@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
+from anabranch.platforms.aws.kinds.patience import NEW_ROLE, PATIENCE, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 HANDLER = "lambda_function.handle"
 PAYLOAD = "ANABRANCH_PAYLOAD"
 """The variable that says where a function's code came from."""
-
-PATIENCE = 60.0
-"""Seconds within which a role that was just made can be taken, or a change is done."""
 
 
 def function_form(  # noqa: PLR0913 - what a function is
@@ -87,16 +86,7 @@ class Functions:
         """Make a function, once its role can be taken, and wait until it can be called."""
         form = form_of(resource)
         settings = {**_settings(resource), "Code": _code(form), "PackageType": "Zip", "Architectures": ["x86_64"]}
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                client.ask("lambda", "create_function", **settings, Tags=form["tags"])
-                break
-            except StepError as error:
-                # IAM tells a new role to all that ask within seconds, not at once.
-                if "assumed" not in error.message or time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
+        patiently(lambda: client.ask("lambda", "create_function", **settings, Tags=form["tags"]), NEW_ROLE)
         _settled(client, resource.name)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
@@ -108,7 +98,7 @@ class Functions:
         ):
             _settled(client, resource.name)
             try:
-                client.ask("lambda", operation, **told)
+                patiently(partial(client.ask, "lambda", operation, **told), NEW_ROLE)
             except ConflictError as error:  # a call whose answer was lost is under way: what it does is done again
                 if error.code != "aws-busy":
                     raise

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.errors import NotFoundError, StepError
+from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
-from anabranch.platforms.aws.kinds.function import PATIENCE
+from anabranch.platforms.aws.kinds.patience import NEW_ROLE, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -63,20 +62,13 @@ class Jobs:
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a job, once its role can be taken."""
         tags = form_of(resource)["tags"]
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                client.ask("glue", "create_job", Name=resource.name, Tags=tags, **_settings(resource))
-                break
-            except StepError as error:
-                # IAM tells a new role to all that ask within seconds, not at once.
-                if "assume" not in error.message or time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
+        told = {"Name": resource.name, "Tags": tags, **_settings(resource)}
+        patiently(lambda: client.ask("glue", "create_job", **told), NEW_ROLE)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a job: what is not told is as if it had never been said."""
-        client.ask("glue", "update_job", JobName=resource.name, JobUpdate=_settings(resource))
+        told = {"JobName": resource.name, "JobUpdate": _settings(resource)}
+        patiently(lambda: client.ask("glue", "update_job", **told), NEW_ROLE)
 
     def delete(self, client: AwsClient, live: Live) -> None:
         """Delete a job; what it runs ends by itself."""

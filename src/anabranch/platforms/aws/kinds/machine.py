@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, owner_in
+from anabranch.platforms.aws.kinds.patience import NEW_ROLE, patiently
 from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import prefix_of
 
@@ -47,34 +48,26 @@ class Machines:
                     yield live_of("machine", name, machine_form(told["definition"], told["roleArn"]), whose)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
-        """Make a state machine; the same call with the same definition makes no second one."""
-        form = form_of(resource)
-        client.ask(
-            "stepfunctions",
-            "create_state_machine",
-            name=resource.name,
-            definition=form["definition"],
-            roleArn=form["role"],
-            tags=spelled("machine", form["tags"]),
-        )
+        """Make a state machine, once its role can be taken; the same call makes no second one."""
+        tags = spelled("machine", form_of(resource)["tags"])
+        told = {"name": resource.name, "tags": tags, **_settings(resource)}
+        patiently(lambda: client.ask("stepfunctions", "create_state_machine", **told), NEW_ROLE)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a state machine; runs that have begun go on with the definition they began with."""
-        form = form_of(resource)
-        arn = self._arns.machine(resource.name)
-        client.ask(
-            "stepfunctions",
-            "update_state_machine",
-            stateMachineArn=arn,
-            definition=form["definition"],
-            roleArn=form["role"],
-        )
+        told = {"stateMachineArn": self._arns.machine(resource.name), **_settings(resource)}
+        patiently(lambda: client.ask("stepfunctions", "update_state_machine", **told), NEW_ROLE)
 
     def delete(self, client: AwsClient, live: Live) -> None:
         """Delete a state machine, once its runs have ended."""
         with suppress(NotFoundError):
             arn = self._arns.machine(live.name)
             client.ask("stepfunctions", "delete_state_machine", stateMachineArn=arn)
+
+
+def _settings(resource: Resource) -> dict[str, str]:
+    form = form_of(resource)
+    return {"definition": form["definition"], "roleArn": form["role"]}
 
 
 def _owner(definition: str) -> Owner | None:

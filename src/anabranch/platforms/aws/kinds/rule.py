@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
+from anabranch.platforms.aws.kinds.patience import NEW_ROLE, patiently
 from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import prefix_of
 
@@ -98,7 +99,7 @@ class Rules:
         told = {"EventPattern": json.dumps(form["pattern"]), "Description": form["description"], "State": state}
         client.ask("events", "put_rule", Name=resource.name, **told, **more)
         targets = [{"Id": each[0], "Arn": each[1], "RoleArn": each[2]} for each in form["targets"]]
-        client.ask("events", "put_targets", Rule=resource.name, Targets=targets)
+        patiently(lambda: client.ask("events", "put_targets", Rule=resource.name, Targets=targets), NEW_ROLE)
 
 
 def _targets(client: AwsClient, rule: str) -> list[dict[str, Any]]:

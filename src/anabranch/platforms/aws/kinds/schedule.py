@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
+from anabranch.platforms.aws.kinds.patience import NEW_ROLE, patiently
 from anabranch.platforms.aws.names import prefix_of
 
 if TYPE_CHECKING:
@@ -53,13 +54,15 @@ class Schedules:
                 yield live_of("schedule", name, form, whose)
 
     def create(self, client: AwsClient, resource: Resource) -> None:
-        """Make a schedule."""
-        client.ask("scheduler", "create_schedule", **_settings(resource), State="ENABLED")
+        """Make a schedule, once its role can be taken."""
+        told = {**_settings(resource), "State": "ENABLED"}
+        patiently(lambda: client.ask("scheduler", "create_schedule", **told), NEW_ROLE)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a schedule; one that somebody has switched off stays so."""
         state = client.ask("scheduler", "get_schedule", Name=resource.name)["State"]
-        client.ask("scheduler", "update_schedule", **_settings(resource), State=state)
+        told = {**_settings(resource), "State": state}
+        patiently(lambda: client.ask("scheduler", "update_schedule", **told), NEW_ROLE)
 
     def delete(self, client: AwsClient, live: Live) -> None:
         """Delete a schedule."""
