@@ -10,7 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from anabranch.model.environment import Aws
-from anabranch.model.errors import ConflictError
+from anabranch.model.errors import ConflictError, StepError
 from anabranch.model.resource import Address, Owner, Resource
 from anabranch.platforms.aws.client import AwsClient
 from anabranch.platforms.aws.kinds.form import canonical
@@ -142,3 +142,20 @@ def test_what_is_denied_to_us_is_not_waited_for(kind: str) -> None:
         KINDS[kind].create(aws.client, resource(kind))
     assert denied.value.code == "aws-denied"
     assert len(aws.asked(CALLS[kind][0])) == 1
+
+
+@pytest.mark.parametrize("act", ["create", "update"])
+def test_a_machine_that_is_still_being_deleted_is_waited_for(act: str) -> None:
+    """As after a destroy: it goes once its executions have ended."""
+    call = f"{act.capitalize()}StateMachine"
+    aws = Scripted(**{call: [refused("StateMachineDeleting", "State Machine is being deleted: x")] * 3 + [{}]})
+    getattr(KINDS["machine"], act)(aws.client, resource("machine"))
+    assert len(aws.asked(call)) == 4
+
+
+def test_a_machine_that_is_not_gone_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anabranch.platforms.aws.kinds.patience.PATIENCE", 0.05)
+    aws = Scripted(CreateStateMachine=[refused("StateMachineDeleting", "State Machine is being deleted: x")])
+    with pytest.raises(StepError, match="still deleting the state machine x") as told:
+        KINDS["machine"].create(aws.client, resource("machine"))
+    assert told.value.code == "aws-slow"
