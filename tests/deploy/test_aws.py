@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -271,6 +272,54 @@ def test_a_job_and_a_rule_that_were_changed_by_hand_are_told_and_mended(tmp_path
     silently(deployed(tmp_path, pipeline=TWO), adopt=())  # another engine: the job goes, a function comes
     assert {name.partition("/")[0] for name in listing("some")} >= {"function", "rule"}
     assert not [name for name in listing("some") if name.startswith("job/")]
+    silently(deployed(tmp_path, pipeline=TWO), destroy=True)
+    assert listing("some") == {}
+
+
+def test_what_others_set_beside_what_we_manage_outlives_an_update(tmp_path: Path) -> None:
+    """AWS replaces a schedule, a job and a target as a whole: what we do not speak of is said again."""
+    deployment = deployed(tmp_path, engines="{shell: glue}")
+    silently(deployment)
+    hand, job, name = client(), "shop--prod--one--after", "shop--prod--one"
+    queue = f"arn:aws:sqs:{REGION}:{aws.ACCOUNT}:missed"
+    schedule = hand.ask("scheduler", "get_schedule", Name=name)
+    retried = {"DeadLetterConfig": {"Arn": queue}, "RetryPolicy": {"MaximumRetryAttempts": 3}}
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    marked = schedule["Description"]
+    theirs = {"FlexibleTimeWindow": window, "EndDate": end, "State": "DISABLED", "Description": marked}
+    target = {**schedule["Target"], **retried}
+    hand.ask("scheduler", "update_schedule", Name=name, ScheduleExpression="rate(1 day)", Target=target, **theirs)
+    found = hand.ask("glue", "get_job", JobName=job)["Job"]
+    beside = {
+        "Connections": {"Connections": ["warehouse"]},
+        "SecurityConfiguration": "encrypted",
+        "NonOverridableArguments": {"--TempDir": "s3://lake/tmp"},
+    }
+    same = {key: found[key] for key in ("Role", "Command", "Description", "DefaultArguments", "MaxCapacity")}
+    hand.ask("glue", "update_job", JobName=job, JobUpdate={**same, **beside, "Timeout": 5})
+    made = silently(deployed(tmp_path, engines="{shell: glue}"))
+    assert {each.address for each in made.acts} == {f"job/{job}", f"schedule/{name}"}
+    after = hand.ask("scheduler", "get_schedule", Name=name)
+    assert after["ScheduleExpression"] == schedule["ScheduleExpression"]
+    assert after["Target"] == target
+    assert {key: after[key] for key in theirs} == theirs
+    there = hand.ask("glue", "get_job", JobName=job)["Job"]
+    assert there["Timeout"] == found["Timeout"]
+    assert {key: there.get(key) for key in beside} == beside
+    silently(deployed(tmp_path, engines="{shell: glue}"), destroy=True)
+    assert listing("some") == {}
+
+
+def test_what_others_said_of_what_a_rule_starts_outlives_an_update(tmp_path: Path) -> None:
+    deployment = deployed(tmp_path, pipeline=TWO)
+    silently(deployment)
+    hand, name = client(), "shop--prod--one"
+    (target,) = hand.ask("events", "list_targets_by_rule", Rule=name)["Targets"]
+    retried = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{aws.ACCOUNT}:missed"}}
+    hand.ask("events", "put_targets", Rule=name, Targets=[{**target, **retried, "Input": "{}"}])
+    silently(deployed(tmp_path, pipeline=TWO))
+    assert hand.ask("events", "list_targets_by_rule", Rule=name)["Targets"] == [{**target, **retried}]
     silently(deployed(tmp_path, pipeline=TWO), destroy=True)
     assert listing("some") == {}
 

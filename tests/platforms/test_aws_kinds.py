@@ -119,7 +119,18 @@ CALLS = {
     "schedule": ("CreateSchedule", "UpdateSchedule"),
     "rule": ("PutTargets", "PutTargets"),
 }
-THERE = {"GetSchedule": [{"State": "ENABLED"}], "DescribeRule": [{"State": "ENABLED"}]}
+THERE: dict[str, list[dict[str, Any]]] = {
+    "GetJob": [{"Job": {"Name": "x"}}],
+    "GetSchedule": [
+        {
+            "Name": "x",
+            "State": "ENABLED",
+            "Target": {"Arn": MACHINE, "RoleArn": ROLE},
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+        }
+    ],
+    "DescribeRule": [{"State": "ENABLED"}],
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,3 +170,30 @@ def test_a_machine_that_is_not_gone_in_time_is_told(monkeypatch: pytest.MonkeyPa
     with pytest.raises(StepError, match="still deleting the state machine x") as told:
         KINDS["machine"].create(aws.client, resource("machine"))
     assert told.value.code == "aws-slow"
+
+
+def test_a_job_is_told_again_what_others_set_and_nothing_that_glue_would_refuse() -> None:
+    """It replaces a job as a whole, and takes no fields that only it writes, and one way to say a job's size."""
+    theirs = {"SecurityConfiguration": "encrypted", "NotificationProperty": {"NotifyDelayAfter": 5}}
+    glue = {"Name": "x", "CreatedOn": 1.0, "LastModifiedOn": 1.0, "ProfileName": "", "LogUri": "", "Connections": {}}
+    sizes = {"AllocatedCapacity": 10, "MaxCapacity": 10.0, "WorkerType": "G.8X", "NumberOfWorkers": 9, "Timeout": 1}
+    aws = Scripted(GetJob=[{"Job": {**glue, **sizes, **theirs, "MaxRetries": 3}}])
+    KINDS["job"].update(aws.client, resource("job"))
+    (told,) = (each["JobUpdate"] for each in aws.asked("UpdateJob"))
+    assert {key: told[key] for key in theirs} == theirs
+    assert {key for key in (*glue, *sizes) if key in told} == {"WorkerType", "NumberOfWorkers", "Timeout"}
+    assert (told["WorkerType"], told["MaxRetries"]) == ("G.1X", 0)
+
+
+@pytest.mark.parametrize("begins, kept", [(1.0, False), (4_000_000_000.0, True)])
+def test_a_schedule_is_told_again_what_others_set_but_not_that_it_began(begins: float, kept: bool) -> None:
+    retried = {"RetryPolicy": {"MaximumRetryAttempts": 3}, "DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-west-1:1:q"}}
+    target = {"Arn": "arn:aws:sqs:eu-west-1:1:q", "RoleArn": "r", "SqsParameters": {"MessageGroupId": "g"}, **retried}
+    there = {"Name": "x", "State": "DISABLED", "Arn": "a", "KmsKeyArn": "arn:aws:kms:k", "StartDate": begins}
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}
+    aws = Scripted(GetSchedule=[{**there, "CreationDate": 1.0, "Target": target, "FlexibleTimeWindow": window}])
+    KINDS["schedule"].update(aws.client, resource("schedule"))
+    (told,) = aws.asked("UpdateSchedule")
+    assert (told["State"], told["KmsKeyArn"], told["FlexibleTimeWindow"]) == ("DISABLED", "arn:aws:kms:k", window)
+    assert told["Target"] == {**retried, "Arn": MACHINE, "RoleArn": ROLE, "Input": '{"trigger":"schedule"}'}
+    assert ("StartDate" in told) == kept

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from anabranch.model.environment import Aws
 
@@ -101,6 +101,21 @@ class AwsClient:
         with _told(service, operation):
             answer: dict[str, Any] = getattr(self._client(service), operation)(**arguments)
         return answer
+
+    def taken(self, service: str, operation: str, told: Mapping[str, Any], argument: str = "") -> dict[str, Any]:
+        """Return, of what AWS told of an object, what the call that replaces it takes; nothing is asked.
+
+        Args:
+            service: whose the object is.
+            operation: replaces the object: what is left out of it is reset.
+            told: the object as it is.
+            argument: of the operation that holds the object; empty where its arguments themselves do.
+        """
+        client = self._client(service)
+        shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
+        known = (shape.members[argument] if argument else shape).members
+        unset: tuple[object, ...] = ("", {}, [])  # so is told what nobody has said, and refused when it is told again
+        return {name: value for name, value in told.items() if name in known and value not in unset}
 
     def content(self, **place: str) -> bytes:
         """Return what an object of S3 holds; raises as `ask`."""

@@ -22,6 +22,9 @@ CONCURRENT = 100
 SHELL, SPARK = "pythonshell", "glueetl"
 """The commands of jobs. Source: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html"""
 
+_SIZES = ("AllocatedCapacity", "MaxCapacity", "WorkerType", "NumberOfWorkers")
+"""How large a job is, in all the ways that Glue tells it."""
+
 
 def job_form(
     owner: Owner, *, role: str, command: tuple[str, str, str], size: Mapping[str, Any], arguments: Mapping[str, str]
@@ -66,8 +69,12 @@ class Jobs:
         patiently(lambda: client.ask("glue", "create_job", **told), NEW_ROLE)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
-        """Change a job: what is not told is as if it had never been said."""
-        told = {"JobName": resource.name, "JobUpdate": _settings(resource)}
+        """Change a job. What is not told is as if it had never been said, so what others set is said again."""
+        there = client.ask("glue", "get_job", JobName=resource.name)["Job"]
+        theirs = client.taken("glue", "update_job", there, "JobUpdate")
+        for name in _SIZES:  # of the other command they are refused
+            theirs.pop(name, None)
+        told = {"JobName": resource.name, "JobUpdate": {**theirs, **_settings(resource)}}
         patiently(lambda: client.ask("glue", "update_job", **told), NEW_ROLE)
 
     def delete(self, client: AwsClient, live: Live) -> None:

@@ -13,7 +13,7 @@ from anabranch.platforms.aws.kinds.tags import spelled
 from anabranch.platforms.aws.names import prefix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from anabranch.model.pipeline import ObjectCreated
     from anabranch.model.resource import Live, Owner, Resource
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TARGET = "pipeline"
 """The id of a rule's only target."""
+_OF_ANY_TARGET = ("DeadLetterConfig", "RetryPolicy")
+"""What others may say of a target, whatever it is."""
 
 
 def rule_form(owner: Owner, trigger: ObjectCreated, machine: str, role: str) -> dict[str, Any]:
@@ -77,13 +79,17 @@ class Rules:
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a rule, then what it starts; cut off between, it starts nothing, and is updated."""
-        self._put(client, resource, "ENABLED", Tags=spelled("rule", form_of(resource)["tags"]))
+        self._put(client, resource, "ENABLED", (), Tags=spelled("rule", form_of(resource)["tags"]))
 
     def update(self, client: AwsClient, resource: Resource) -> None:
-        """Change a rule; one that somebody has switched off stays so, and what else it starts is taken away."""
+        """Change a rule; one that somebody has switched off stays so, and what else it starts is taken away.
+
+        A target that is told again is replaced, so what others said of ours is said again.
+        """
         state = client.ask("events", "describe_rule", Name=resource.name)["State"]
-        self._put(client, resource, state)
-        others = [each["Id"] for each in _targets(client, resource.name) if each["Id"] != TARGET]
+        there = _targets(client, resource.name)
+        self._put(client, resource, state, there)
+        others = [each["Id"] for each in there if each["Id"] != TARGET]
         if others:
             client.ask("events", "remove_targets", Rule=resource.name, Ids=others)
 
@@ -94,11 +100,16 @@ class Rules:
                 client.ask("events", "remove_targets", Rule=live.name, Ids=ids)
             client.ask("events", "delete_rule", Name=live.name)
 
-    def _put(self, client: AwsClient, resource: Resource, state: str, **more: Any) -> None:
+    def _put(
+        self, client: AwsClient, resource: Resource, state: str, there: Iterable[Mapping[str, Any]], **more: Any
+    ) -> None:
         form = form_of(resource)
         told = {"EventPattern": json.dumps(form["pattern"]), "Description": form["description"], "State": state}
         client.ask("events", "put_rule", Name=resource.name, **told, **more)
-        targets = [{"Id": each[0], "Arn": each[1], "RoleArn": each[2]} for each in form["targets"]]
+        theirs = {each["Id"]: {key: each[key] for key in _OF_ANY_TARGET if key in each} for each in there}
+        targets = [
+            {**theirs.get(each[0], {}), "Id": each[0], "Arn": each[1], "RoleArn": each[2]} for each in form["targets"]
+        ]
         patiently(lambda: client.ask("events", "put_targets", Rule=resource.name, Targets=targets), NEW_ROLE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import NotFoundError
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from anabranch.model.resource import Live, Owner, Resource
     from anabranch.platforms.aws.client import AwsClient
     from anabranch.platforms.aws.kinds.form import Found
+
+_OF_ANY_TARGET = ("DeadLetterConfig", "RetryPolicy")
+"""What others may say of a target, whatever it is: all else is of targets that are no state machines.
+
+Source: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html
+"""
 
 
 def schedule_form(owner: Owner, expression: str, timezone: str, machine: str, role: str) -> dict[str, Any]:
@@ -55,13 +62,18 @@ class Schedules:
 
     def create(self, client: AwsClient, resource: Resource) -> None:
         """Make a schedule, once its role can be taken."""
-        told = {**_settings(resource), "State": "ENABLED"}
+        told = {**_settings(resource), "FlexibleTimeWindow": {"Mode": "OFF"}, "State": "ENABLED"}
         patiently(lambda: client.ask("scheduler", "create_schedule", **told), NEW_ROLE)
 
     def update(self, client: AwsClient, resource: Resource) -> None:
-        """Change a schedule; one that somebody has switched off stays so."""
-        state = client.ask("scheduler", "get_schedule", Name=resource.name)["State"]
-        told = {**_settings(resource), "State": state}
+        """Change a schedule. What is not told is reset, so what others set is said again, such as that it is off."""
+        there = client.ask("scheduler", "get_schedule", Name=resource.name)
+        theirs = client.taken("scheduler", "update_schedule", there)
+        if (start := theirs.get("StartDate")) and start < datetime.now(UTC):  # it says nothing more, and is refused
+            del theirs["StartDate"]
+        ours = _settings(resource)
+        kept = {name: value for name, value in there["Target"].items() if name in _OF_ANY_TARGET}
+        told = {**theirs, **ours, "Target": {**kept, **ours["Target"]}}
         patiently(lambda: client.ask("scheduler", "update_schedule", **told), NEW_ROLE)
 
     def delete(self, client: AwsClient, live: Live) -> None:
@@ -76,7 +88,6 @@ def _settings(resource: Resource) -> dict[str, Any]:
         "Name": resource.name,
         "ScheduleExpression": form["expression"],
         "ScheduleExpressionTimezone": form["timezone"],
-        "FlexibleTimeWindow": {"Mode": "OFF"},
         "Description": form["description"],
         "Target": {"Arn": form["target"], "RoleArn": form["role"], "Input": form["input"]},
     }
