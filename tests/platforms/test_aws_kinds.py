@@ -197,3 +197,20 @@ def test_a_schedule_is_told_again_what_others_set_but_not_that_it_began(begins: 
     assert (told["State"], told["KmsKeyArn"], told["FlexibleTimeWindow"]) == ("DISABLED", "arn:aws:kms:k", window)
     assert told["Target"] == {**retried, "Arn": MACHINE, "RoleArn": ROLE, "Input": '{"trigger":"schedule"}'}
     assert ("StartDate" in told) == kept
+
+
+FAILED = {"State": "Active", "LastUpdateStatus": "Failed", "LastUpdateStatusReason": "the role was gone"}
+
+
+def test_a_function_whose_last_change_failed_is_mended_by_the_next() -> None:
+    aws = Scripted(GetFunctionConfiguration=[FAILED, {"State": "Active", "LastUpdateStatus": "Successful"}])
+    KINDS["function"].update(aws.client, resource("function"))
+    changes = [call for call, _ in aws.told if call.startswith("Update")]
+    assert changes == ["UpdateFunctionConfiguration", "UpdateFunctionCode"]
+
+
+def test_a_change_of_a_function_that_fails_is_told_and_its_code_is_left_as_it_is() -> None:
+    aws = Scripted(GetFunctionConfiguration=[FAILED])
+    with pytest.raises(StepError, match="cannot make the function x: the role was gone"):
+        KINDS["function"].update(aws.client, resource("function"))
+    assert not aws.asked("UpdateFunctionCode")

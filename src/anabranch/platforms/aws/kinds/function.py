@@ -92,19 +92,19 @@ class Functions:
     def update(self, client: AwsClient, resource: Resource) -> None:
         """Change a function's settings, then its code; cut off between, it is updated again."""
         code = {"FunctionName": resource.name, **_code(form_of(resource))}
+        _quiet(client, resource.name)  # whatever failed before is mended by this
         for operation, told in (
             ("update_function_configuration", _settings(resource)),
             ("update_function_code", code),
         ):
-            _settled(client, resource.name)
             try:
                 patiently(partial(client.ask, "lambda", operation, **told), NEW_ROLE)
             except ConflictError as error:  # a call whose answer was lost is under way: what it does is done again
                 if error.code != "aws-busy":
                     raise
-                _settled(client, resource.name)
+                _quiet(client, resource.name)
                 client.ask("lambda", operation, **told)
-        _settled(client, resource.name)
+            _settled(client, resource.name)
 
     def delete(self, client: AwsClient, live: Live) -> None:
         """Delete a function; what it runs ends by itself."""
@@ -134,20 +134,28 @@ def _code(form: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _settled(client: AwsClient, name: str) -> None:
-    """Wait until no change of a function is under way.
+    """Wait until a change of a function is done.
 
     Raises:
-        StepError: `aws-refused`, it cannot be made; `aws-slow`.
+        StepError: `aws-refused`, it cannot be made; as `_quiet`.
+    """
+    found = _quiet(client, name)
+    if "Failed" in {found.get("State"), found.get("LastUpdateStatus")}:
+        why = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
+        raise StepError(f"AWS cannot make the function {name}: {why}", code="aws-refused", hint="apply again")
+
+
+def _quiet(client: AwsClient, name: str) -> dict[str, Any]:
+    """Return a function as it is once no change of it is under way, well or not.
+
+    Raises:
+        StepError: `aws-slow`.
     """
     deadline, pause = time.monotonic() + PATIENCE, 0.1
     while True:
         found = client.ask("lambda", "get_function_configuration", FunctionName=name)
-        states = {found.get("State"), found.get("LastUpdateStatus")}
-        if "Failed" in states:
-            why = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
-            raise StepError(f"AWS cannot make the function {name}: {why}", code="aws-refused", hint="apply again")
-        if not states & {"Pending", "InProgress"}:
-            return
+        if not {found.get("State"), found.get("LastUpdateStatus")} & {"Pending", "InProgress"}:
+            return found
         if time.monotonic() > deadline:
             raise StepError(f"AWS is still making the function {name}", code="aws-slow", hint="apply again")
         time.sleep(pause)
