@@ -214,3 +214,12 @@ def test_a_change_of_a_function_that_fails_is_told_and_its_code_is_left_as_it_is
     with pytest.raises(StepError, match="cannot make the function x: the role was gone"):
         KINDS["function"].update(aws.client, resource("function"))
     assert not aws.asked("UpdateFunctionCode")
+
+
+def test_a_target_that_a_rule_was_not_given_is_no_success() -> None:
+    """AWS answers well, and tells in the answer what it has not done."""
+    failed = {"TargetId": TARGET, "ErrorCode": "ConcurrentModificationException", "ErrorMessage": "too many"}
+    aws = Scripted(PutTargets=[{"FailedEntryCount": 1, "FailedEntries": [failed]}])
+    with pytest.raises(StepError, match="ConcurrentModificationException: too many") as told:
+        KINDS["rule"].create(aws.client, resource("rule"))
+    assert told.value.code == "aws-refused"

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from anabranch.model.errors import NotFoundError
+from anabranch.model.errors import NotFoundError, StepError
 from anabranch.platforms.aws.kinds.form import form_of, live_of, mark_of, owner_in
 from anabranch.platforms.aws.kinds.patience import NEW_ROLE, patiently
 from anabranch.platforms.aws.kinds.tags import spelled
@@ -91,13 +91,13 @@ class Rules:
         self._put(client, resource, state, there)
         others = [each["Id"] for each in there if each["Id"] != TARGET]
         if others:
-            client.ask("events", "remove_targets", Rule=resource.name, Ids=others)
+            _each(client, "remove_targets", Rule=resource.name, Ids=others)
 
     def delete(self, client: AwsClient, live: Live) -> None:
         """Delete a rule, after what it starts."""
         with suppress(NotFoundError):
             if ids := [each["Id"] for each in _targets(client, live.name)]:
-                client.ask("events", "remove_targets", Rule=live.name, Ids=ids)
+                _each(client, "remove_targets", Rule=live.name, Ids=ids)
             client.ask("events", "delete_rule", Name=live.name)
 
     def _put(
@@ -110,7 +110,20 @@ class Rules:
         targets = [
             {**theirs.get(each[0], {}), "Id": each[0], "Arn": each[1], "RoleArn": each[2]} for each in form["targets"]
         ]
-        patiently(lambda: client.ask("events", "put_targets", Rule=resource.name, Targets=targets), NEW_ROLE)
+        patiently(lambda: _each(client, "put_targets", Rule=resource.name, Targets=targets), NEW_ROLE)
+
+
+def _each(client: AwsClient, operation: str, **told: Any) -> None:
+    """Make a call about several targets, which is answered well even where it did nothing for some.
+
+    Raises:
+        ConflictError: as `AwsClient.ask`.
+        StepError: the same; `aws-refused`, of one of the targets.
+    """
+    for failed in client.ask("events", operation, **told).get("FailedEntries", ()):
+        why = f"{failed.get('TargetId')}: {failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
+        message = f"AWS refuses events:{operation} for a target of {told['Rule']}, {why}"
+        raise StepError(message, code="aws-refused", hint="apply again")
 
 
 def _targets(client: AwsClient, rule: str) -> list[dict[str, Any]]:
