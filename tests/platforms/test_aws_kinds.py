@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -40,7 +41,7 @@ class Scripted:
 
     def __call__(self, *, event_name: str, request: Any, **_: Any) -> AWSResponse:
         call = event_name.rpartition(".")[2]
-        self.told.append((call, json.loads(request.body or b"{}")))
+        self.told.append((call, {**dict(parse_qsl(urlsplit(request.url).query)), **json.loads(request.body or b"{}")}))
         left = self.answers.get(call, [{}])
         answer = left.pop(0) if len(left) > 1 else left[0]
         code = answer.get("__type", "")
@@ -223,3 +224,10 @@ def test_a_target_that_a_rule_was_not_given_is_no_success() -> None:
     with pytest.raises(StepError, match="ConcurrentModificationException: too many") as told:
         KINDS["rule"].create(aws.client, resource("rule"))
     assert told.value.code == "aws-refused"
+
+
+def test_only_schedules_that_could_be_ours_are_listed() -> None:
+    """All pipelines of an account may have theirs in the default group."""
+    aws = Scripted(ListSchedules=[{"Schedules": []}])
+    assert not list(KINDS["schedule"].live(aws.client, OWNER, {"shop--prod--x"}))
+    assert [each["NamePrefix"] for each in aws.asked("ListSchedules")] == ["shop--prod--"]

@@ -42,9 +42,8 @@ class Schedules:
 
     def live(self, client: AwsClient, owner: Owner, names: Collection[str]) -> Iterator[Found]:
         """Yield what is there; those whose name could be the owner's are looked into."""
-        prefix = prefix_of(owner)
-        listed = client.pages("scheduler", "list_schedules", "Schedules", GroupName="default")
-        ours = [each["Name"] for each in listed if each["Name"] in names or each["Name"].startswith(prefix)]
+        meant = {"GroupName": "default", "NamePrefix": prefix_of(owner)}  # a group may hold a million
+        ours = [each["Name"] for each in client.pages("scheduler", "list_schedules", "Schedules", **meant)]
         for told in client.beside(lambda name: client.ask("scheduler", "get_schedule", Name=name), ours):
             if told is None:
                 continue
