@@ -170,6 +170,13 @@ def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform
             assert all("theirs" in each or "job-queue/fast" in each for each in resources), action
 
 
+@pytest.mark.parametrize("platform", ["lambda", "glue", "step-functions"])
+def test_an_argument_may_be_called_as_what_another_platform_needs(platform: str) -> None:
+    """A queue of Batch, a role of EMR Serverless: elsewhere they are arguments like all others."""
+    forms = compiled(pipeline(native(platform, queue="${in.made}", role="x ${in.raw}")))
+    assert "$given.storage" not in str(allowed(forms, "shop--prod--daily----states"))
+
+
 def test_a_spark_job_of_emr_serverless_is_narrowed_in_a_branch() -> None:
     told = {"main": "s3://code/main.py", "role": "arn:aws:iam::123456789012:role/theirs", "give": "${out.given}"}
     forms = compiled(pipeline(native("emr-serverless", **told)), namespace="fix")

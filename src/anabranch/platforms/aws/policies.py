@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.model.access import DONE
 from anabranch.platforms.aws.invoke import functions_in, jobs_in, natives_in
-from anabranch.platforms.aws.native import NATIVE, PLAIN
+from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
 from anabranch.platforms.aws.secrets import readable
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ def for_machine(calls: Sequence[Invocation], itself: str, machines: Sequence[str
     for native in natives_in(calls):
         cell = NATIVE[native.platform]
         statements.append(_allow(cell.actions, [cell.arn(arns, native.job)]))
-        told = dict(native.arguments)
-        names = {"job": native.job, **{name: json.loads(told[name]) for name in PLAIN if name in told}}
+        told, plain = dict(native.arguments), set(PLAIN) & set(NEEDED.get(native.platform, ()))
+        names = {"job": native.job, **{name: json.loads(told[name]) for name in plain}}
         for action, where in cell.watched:
             what = where.format_map(names)
             statements.append(_allow([action], [what if what.startswith(("*", "arn:")) else arns.full(what)]))
