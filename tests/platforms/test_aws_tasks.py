@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 AWS = Aws("123456789012", "eu-west-1", "python3.11")
 SHELLS = Aws("123456789012", "eu-west-1", "python3.11", glue="shell")
 DATA = tuple(DatasetSpec(name, format=Format.CSV) for name in ("raw", "made", "given"))
+SPARK = "arn:aws:emr-serverless:eu-west-1:123456789012:/applications/"
 JOB = "arn:aws:glue:eu-west-1:123456789012:job/"
 
 
@@ -223,6 +224,28 @@ def test_a_pipeline_of_many_steps_has_a_role_that_aws_takes() -> None:
     assert called.endswith(":function:shop--prod--daily--0*")
     forms = compiled(pipeline(*steps), Aws("123456789012", "eu-west-1", "python3.11", poll=5))
     assert size_of(forms["role/shop--prod--daily----states"]["policy"]) <= ROLE
+
+
+def test_jobs_that_exist_are_named_once_in_the_rights_of_the_machine_that_starts_them() -> None:
+    told = (("main", "s3://code/main.py"), ("role", "arn:aws:iam::123456789012:role/theirs"))
+    spark = [Step(StepId(f"s{i}"), NativeCall("emr-serverless", f"theirs{i:08d}", told)) for i in range(20)]
+    glue = [Step(StepId(f"g{i}"), NativeCall("glue", f"theirs{i:08d}")) for i in range(60)]
+    rights = compiled(pipeline(*spark, *glue))["role/shop--prod--daily----states"]["policy"]
+    assert size_of(rights) <= ROLE
+    named = [(action, what) for each in rights["Statement"] for action in each["Action"] for what in each["Resource"]]
+    assert len(named) == len(set(named))
+    assert ("glue:StartJobRun", f"{JOB}theirs00000059") in named
+    assert ("emr-serverless:StartJobRun", f"{SPARK}theirs00000019") in named
+    assert ("emr-serverless:CancelJobRun", f"{SPARK}theirs00000019/jobruns/*") in named
+
+
+def test_a_pipeline_that_starts_more_than_its_role_can_say_is_refused() -> None:
+    steps = tuple(Step(StepId(f"g{i}"), NativeCall("glue", f"theirs{i:08d}")) for i in range(300))
+    environment = Environment("prod", AWS, "s3://lake/shop", "s3://artifacts")
+    found = AwsOrchestration(environment, AWS, Owner("shop", "prod"), access_of)
+    (refused,) = found.refusals(Pipeline("daily", steps, DATA))
+    assert (refused.code, "pipeline `daily` starts so much" in refused.message) == ("limit", True)
+    assert not found.refusals(Pipeline("daily", steps[:60], DATA))
 
 
 def test_steps_that_are_told_much_become_more_machines_that_aws_takes() -> None:

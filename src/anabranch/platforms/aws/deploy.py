@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anabranch.model.access import done
@@ -234,49 +235,72 @@ class Deploying:
         return policies.with_glue(policy, self.arns, self.aws.interpreter) if self._is_job(step, pipeline) else policy
 
     def too_large(self, pipeline: Pipeline) -> Iterator[Diagnostic]:
-        """Yield the steps that touch more than a role can say."""
+        """Yield the steps that touch more than a role can say, and the pipeline that starts more than that."""
         logs = log_group(self.owner, pipeline.name)
         for step in pipeline.steps:
             if not isinstance(step.call, NativeCall):
                 itself = self.arns.role(self.owner, function_name(self.owner, pipeline.name, step.id))
                 yield from sizes.rights(step, self._policy(step, pipeline, logs, itself))
+        calls = self._calls(pipeline)
+        yield from sizes.started(pipeline, self._machine_policy(calls, pipeline, self._compiled(calls, pipeline, "")))
 
-    def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
-        own = {step.id: whole for step in pipeline.steps if (whole := self.job_of(step, pipeline))}
+    def _calls(self, pipeline: Pipeline) -> dict[StepId, Invocation]:
+        """Return what runs each step."""
         branch = self.owner.namespace != "main"
         narrow = policies.for_job_in_branch(self.root, self.arns) if branch else ""
-        calls: dict[StepId, Invocation] = {
-            step: invocation(self.reused.get(step) or whole, done(pipeline.name, step), narrow)
-            for step, whole in own.items()
-        }
-        calls |= {
+        return {
             step.id: self._native(step, step.call, pipeline)
-            for step in pipeline.steps
             if isinstance(step.call, NativeCall)
+            else invocation(
+                self.reused.get(step.id) or self.job_of(step, pipeline), done(pipeline.name, step.id), narrow
+            )
+            for step in pipeline.steps
         }
+
+    def _compiled(self, calls: Mapping[StepId, Invocation], pipeline: Pipeline, definition: str) -> Sequence[Machine]:
+        """Return the state machine of a pipeline, and its inner ones.
+
+        Args:
+            calls: what runs each step.
+            pipeline: is woven into states.
+            definition: the name of the artifact that tells what it was.
+        """
+        branch = self.owner.namespace != "main"
         target = Target(
             self.arns,
             calls,
-            f"{self.environment.artifacts}/{definition.name}",
+            f"{self.environment.artifacts}/{definition}",
             self.root,
             self.owner.namespace,
             self.environment.storage if branch else "",
             policies.for_branch(self.root, self.arns) if branch else "",
             self.aws.poll,
         )
+        names = partial(self._machine, pipeline)
+        return Compiler(pipeline, target, names, mark_of(self.owner)).compile(weave(pipeline.upstream))
 
-        def arn(part: int) -> str:
-            return self.arns.machine(machine_name(self.owner, pipeline.name, part))
+    def _machine(self, pipeline: Pipeline, part: int) -> str:
+        """Return the state machine of a part of a pipeline, in full."""
+        return self.arns.machine(machine_name(self.owner, pipeline.name, part))
 
-        machines = Compiler(pipeline, target, arn, mark_of(self.owner)).compile(weave(pipeline.upstream))
-        role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
-        inside = [arn(each.part) for each in machines[1:]]
+    def _machine_policy(
+        self, calls: Mapping[StepId, Invocation], pipeline: Pipeline, machines: Sequence[Machine]
+    ) -> policies.Document:
+        """Return what the role of a pipeline's state machines may do."""
+        outer, *inside = (self._machine(pipeline, each.part) for each in machines)
+        return policies.for_machine([*calls.values()], outer, inside, self.arns, self.root)
+
+    def _machines(self, pipeline: Pipeline, definition: Resource) -> list[Resource]:
+        calls = self._calls(pipeline)
+        machines = self._compiled(calls, pipeline, definition.name)
         self._small_enough(pipeline, machines)
-        policy = policies.for_machine([*calls.values()], arn(0), inside, self.arns, self.root)
+        role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
+        policy = self._machine_policy(calls, pipeline, machines)
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
         role = self._resource("role", role_name, form, note=f"what the state machine of {pipeline.name} may do")
-        called = tuple(address_of(whole) for step, whole in own.items() if step not in self.reused)
+        own = (self.job_of(step, pipeline) for step in pipeline.steps if step.id not in self.reused)
+        called = tuple(address_of(whole) for whole in own if whole)
         found = [role]
         for machine in reversed(machines):  # an inner machine is there before the one that starts it
             name = machine_name(self.owner, pipeline.name, machine.part)

@@ -179,7 +179,25 @@ def for_machine(calls: Sequence[Invocation], itself: str, machines: Sequence[str
             _allow(["states:DescribeExecution", "states:StopExecution"], sorted(inner)),
             _allow(["events:PutTargets", "events:PutRule", "events:DescribeRule"], watched),
         ]
-    return _document(statements)
+    return _document(_merged(statements))
+
+
+def _merged(statements: Sequence[Document]) -> list[Document]:
+    """Return statements that say the same in fewer words: each action once, and together those of the same resources.
+
+    >>> _merged([_allow(["a:Do", "a:See"], ["x"]), _allow(["a:Do", "a:See"], ["y"]), _allow(["a:See"], ["x"])])
+    [{'Effect': 'Allow', 'Action': ['a:Do', 'a:See'], 'Resource': ['x', 'y']}]
+    """
+    held: dict[str, set[str]] = {}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for each in statements:
+        if "Condition" not in each:
+            for action in each["Action"]:
+                held.setdefault(action, set()).update(each["Resource"])
+    for action, resources in sorted(held.items()):
+        alike.setdefault(tuple(sorted(resources)), []).append(action)
+    merged = [_allow(actions, resources) for resources, actions in alike.items()]
+    return [*merged, *(each for each in statements if "Condition" in each)]
 
 
 def gathered(names: Sequence[str], room: int) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anabranch.model.environment import Environment
-    from anabranch.model.pipeline import Step
+    from anabranch.model.pipeline import Pipeline, Step
     from anabranch.model.resource import Owner
     from anabranch.platforms.aws.policies import Document
     from anabranch.ports import Built
@@ -46,6 +46,14 @@ def rights(step: Step, policy: Document) -> Iterator[Diagnostic]:
         message = f"step `{step.id}` has {many} ports, and its role would have {size:,} characters of rights"
         hint = f"AWS takes {ROLE:,}: let steps before it join some of what it reads"
         yield Diagnostic("limit", message, hint, step.place)
+
+
+def started(pipeline: Pipeline, policy: Document) -> Iterator[Diagnostic]:
+    """Refuse a pipeline that starts so many jobs that the role of its state machine cannot say them."""
+    if (size := size_of(policy)) > ROLE:
+        message = f"pipeline `{pipeline.name}` starts so much that its role would have {size:,} characters of rights"
+        hint = f"AWS takes {ROLE:,}: two pipelines, or fewer jobs that exist, of which each is named"
+        yield Diagnostic("limit", message, hint, pipeline.place)
 
 
 def names(owner: Owner, environment: Environment) -> Iterator[Diagnostic]:
