@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anabranch.model.branch import Branch
     from anabranch.model.dataset import DatasetSpec
     from anabranch.model.errors import Diagnostic
-    from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline, StepId
+    from anabranch.model.pipeline import DatasetInput, DatasetOutput, Json, Pipeline, Step, StepId
     from anabranch.model.report import Reports
     from anabranch.model.resource import Address, Applied, Live, Resource
     from anabranch.model.run import Event, PortStats, Recorded, Run, RunId, SubStep
@@ -429,11 +429,12 @@ class Orchestration(Protocol):
         """Return the namespaces whose deployments run what was delivered for this one."""
         ...
 
-    def policy(self, root: str) -> str:
+    def policy(self, root: str, steps: Sequence[Step]) -> str:
         """Return what narrows each call of a branch to its root, as the platform's own text; empty where nothing can.
 
         Args:
             root: of the branch's datasets, as the workers see it.
+            steps: of the branch.
         """
         ...
 

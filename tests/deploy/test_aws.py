@@ -589,8 +589,49 @@ def test_a_step_may_read_its_inputs_and_write_its_outputs_and_nothing_else(tmp_p
     silently(deployment, destroy=True)
 
 
-def as_role(name: str) -> Any:
-    """S3 as a function's role sees it, whose trust lets only Lambda and itself in: we let ourselves in for once."""
+MORE = """
+pipeline: {name}
+steps:
+  {step}:
+    shell: [cp, "${{in.raw}}", "${{out.copied}}"]
+    reads: [raw]
+    writes: [copied]
+    permissions: ["dynamodb:ListTables", "dynamodb:CreateTable"]
+"""
+
+
+def test_in_a_branch_a_step_reads_other_systems_and_changes_none(tmp_path: Path) -> None:
+    """With the very role of the function, narrowed as its calls in a branch are."""
+    deployment = deployed(tmp_path, pipeline=MORE)
+    silently(deployment)
+    steps = Project.load(tmp_path / "shop").pipeline("one").steps
+    policy = deployment.orchestration.policy("s3://lake/shop/_branches/fix-12345/", steps)
+    table = {
+        "TableName": "facts",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    whole, narrow = (as_role("shop--prod--one--copy", "dynamodb", given) for given in ("", policy))
+    whole.create_table(**table)
+    assert narrow.list_tables()["TableNames"] == ["facts"]
+    with pytest.raises(Exception, match="AccessDenied"):
+        narrow.create_table(**{**table, "TableName": "more"})
+    client().ask("dynamodb", "delete_table", TableName="facts")
+    s3 = as_role("shop--prod--one--copy", policy=policy)
+    s3.put_object(Bucket="lake", Key="shop/_branches/fix-12345/cleaned/copied.csv", Body=b"y")
+    with pytest.raises(Exception, match="AccessDenied"):
+        s3.put_object(Bucket="lake", Key="shop/cleaned/copied.csv", Body=b"y")
+    client().ask("s3", "delete_object", Bucket="lake", Key="shop/_branches/fix-12345/cleaned/copied.csv")
+    silently(deployment, destroy=True)
+    assert listing("some") == {}
+
+
+def as_role(name: str, service: str = "s3", policy: str = "") -> Any:
+    """A service as a function's role sees it, whose trust lets only Lambda and itself in: we let ourselves in for once.
+
+    A policy narrows what the role may do.
+    """
     root = client()
     trust = {
         "Version": "2012-10-17",
@@ -604,9 +645,10 @@ def as_role(name: str) -> Any:
     }
     root.ask("iam", "update_assume_role_policy", RoleName=name, PolicyDocument=json.dumps(trust))
     arn = root.ask("iam", "get_role", RoleName=name)["Role"]["Arn"]
-    keys = root.ask("sts", "assume_role", RoleArn=arn, RoleSessionName="test")["Credentials"]
+    narrowed = {"Policy": policy} if policy else {}
+    keys = root.ask("sts", "assume_role", RoleArn=arn, RoleSessionName="test", **narrowed)["Credentials"]
     return root.session.client(
-        "s3",
+        service,
         region_name=REGION,
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],

@@ -16,12 +16,14 @@ from anabranch.model.call import NativeCall, PythonCall, SparkCall
 from anabranch.model.dataset import DatasetSpec, Format
 from anabranch.model.environment import Aws, Environment
 from anabranch.model.errors import InvalidProject
-from anabranch.model.pipeline import DatasetInput, DatasetOutput, Pipeline, Retry, Step, StepId
+from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
 from anabranch.platforms.aws.machine import DEFINITION
+from anabranch.platforms.aws.names import Arns
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.orchestration import AwsOrchestration
-from anabranch.platforms.aws.sizes import CODE, ROLE, size_of
+from anabranch.platforms.aws.policies import IN_BRANCH, for_branch
+from anabranch.platforms.aws.sizes import CODE, ROLE, SESSION, size_of
 from anabranch.ports import Built
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def compiled(
     environment = Environment("prod", aws, "s3://lake/shop", "s3://artifacts", engines=engines)
     owner = Owner("shop", "prod", namespace)
     found = AwsOrchestration(environment, aws, owner, lambda *_: Access(("raw/raw.csv",), ("cleaned/made.csv",)))
-    assert not found.refusals(what), found.refusals(what)
+    assert not (problems := [each for each in found.refusals(what) if each.severity == "error"]), problems
     root = "s3://lake/shop" if namespace == "main" else f"s3://lake/shop/_branches/{namespace}/"
     built = Built(b"payload", {step.needs.requirements: b"packages" for step in what.steps})
     made = found.resources({what.name: (what, b"{}")}, built, root, {})
@@ -134,6 +136,47 @@ def test_the_whole_job_is_narrowed_in_a_branch_and_the_log_is_still_written(poll
     assert "'policy'" in told["Arguments"]["--anabranch_event"]
     of_main = machine(compiled(pipeline(python()), aws))[state]["Arguments"]
     assert "ExecutionRoleSessionPolicy" not in of_main
+
+
+def needing(*permissions: str, **more: Any) -> Step:
+    return python(needs=Needs(permissions=permissions), **more)
+
+
+def rights(policy: str, effect: str = "Allow") -> set[tuple[str, str]]:
+    told = [each for each in json.loads(policy)["Statement"] if each["Effect"] == effect]
+    return {(action, what) for each in told for action in each["Action"] for what in each["Resource"]}
+
+
+def test_in_a_branch_a_step_reads_what_it_may_read_and_changes_nothing_of_other_systems() -> None:
+    """What it asks for besides its ports is main's: a table there, a queue."""
+    asked = ("dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:*", "sqs:Get*", "sts:GetSessionToken")
+    states = machine(compiled(pipeline(needing(*asked)), namespace="fix"))
+    of_jobs = states["clean"]["Arguments"]["ExecutionRoleSessionPolicy"]
+    of_functions = for_branch("s3://lake/shop/_branches/fix/", Arns.of(AWS), [needing(*asked)])
+    assert states["(begin)"]["Assign"]["given"]["policy"] == of_functions  # all calls are told it
+    for narrowed in (of_jobs, of_functions):
+        everywhere = {action for action, what in rights(narrowed) if what == "*" and not action.startswith("logs:")}
+        assert everywhere == {*IN_BRANCH, "dynamodb:Query", "dynamodb:BatchGetItem", "sqs:Get*"}
+        assert ("s3:PutObject", "arn:aws:s3:::lake/shop/_branches/fix/*") in rights(narrowed)
+        assert ("sts:Get*Token", "*") in rights(narrowed, "Deny")
+        assert len(narrowed) <= SESSION
+
+
+def test_what_a_step_may_do_in_main_only_is_told_by_check() -> None:
+    environment = Environment("prod", AWS, "s3://lake/shop", "s3://artifacts")
+    found = AwsOrchestration(environment, AWS, Owner("shop", "prod"), lambda *_: Access((), ()))
+    (warned,) = found.refusals(pipeline(needing("dynamodb:Query", "dynamodb:PutItem", "sqs:*")))
+    assert (warned.code, warned.severity.value) == ("only-in-main", "warning")
+    assert "asks for dynamodb:PutItem, sqs:*, which is denied in a branch" in warned.message
+    assert not found.refusals(pipeline(needing("dynamodb:Get*", "kms:Decrypt")))
+    assert not found.refusals(pipeline(needing("dynamodb:PutItem", external=True)))  # it is in no branch
+
+
+def test_a_branch_that_asks_for_more_than_a_session_can_be_told_is_refused() -> None:
+    many = pipeline(needing(*(f"dynamodb:GetSomethingCalled{i:03d}" for i in range(100))))
+    assert compiled(many)
+    with pytest.raises(InvalidProject, match="a branch of `daily` would be narrowed by"):
+        compiled(many, namespace="fix")
 
 
 def test_one_step_may_have_an_engine_of_its_own() -> None:

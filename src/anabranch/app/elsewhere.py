@@ -247,7 +247,8 @@ class Elsewhere(Project):
 
     def policy(self, branch: Branch) -> str:
         """Return what narrows each call of a branch to its root; empty where nothing can."""
-        return self._deployment.orchestration.policy(self.shown(mirror.local(branch.root)))
+        steps = [step for step in self.pipeline(branch.pipeline).steps if step.id in branch.steps]
+        return self._deployment.orchestration.policy(self.shown(mirror.local(branch.root)), steps)
 
     def withdraw(self, branch: Branch, *, force: bool = False) -> None:
         """Delete what was deployed for a branch, and prove it.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from anabranch.model.environment import Airflow, Environment
-    from anabranch.model.pipeline import Pipeline, StepId
+    from anabranch.model.pipeline import Pipeline, Step, StepId
     from anabranch.model.report import Reports
     from anabranch.model.resource import Owner, Resource
     from anabranch.ports import Built, Files
@@ -124,7 +124,7 @@ class AirflowOrchestration:
                 found.add(owner.namespace)
         return sorted(found)
 
-    def policy(self, root: str) -> str:
+    def policy(self, root: str, steps: Sequence[Step]) -> str:  # noqa: ARG002 - jobs of others have rights of their own
         """Return what narrows a branch's calls of jobs on AWS: an Airflow's workers have one set of rights."""
         return session_policy(self._environment.storage, root)
 

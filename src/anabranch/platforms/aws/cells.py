@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from anabranch.model.call import DbtCall, NativeCall, SparkCall, kind
 from anabranch.model.environment import kept_there
-from anabranch.model.errors import Diagnostic, closest
+from anabranch.model.errors import Diagnostic, Severity, closest
 from anabranch.model.pipeline import ObjectCreated, Schedule
 from anabranch.platforms.aws.cron import is_plain, names_both_days
 from anabranch.platforms.aws.limits import (
@@ -27,6 +27,7 @@ from anabranch.platforms.aws.limits import (
 )
 from anabranch.platforms.aws.names import state_of
 from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
+from anabranch.platforms.aws.policies import reads_only
 from anabranch.platforms.aws.secrets import HERE, MANAGER, STORE, split
 
 if TYPE_CHECKING:
@@ -127,6 +128,15 @@ def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:
         if "${" in told[name] or not told[name]:
             message = f"step `{step.id}` leaves the {name} of its job open, and the state machine's rights name it"
             yield Diagnostic("open-argument", message, "name it without placeholders", step.place)
+
+
+def only_in_main(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """Warn of what steps may do in main and not in a branch, where it would change what is main's."""
+    for step in pipeline.steps:
+        if denied := [] if step.external else [each for each in step.needs.permissions if not reads_only(each)]:
+            message = f"step `{step.id}` asks for {', '.join(denied)}, which is denied in a branch: it is no read"
+            hint = "name what it reads (dynamodb:Get*), or leave the step out of branches: external: true"
+            yield Diagnostic("only-in-main", message, hint, step.place, Severity.WARNING)
 
 
 def _unnarrowed(pipeline: Pipeline) -> Iterator[Diagnostic]:

@@ -116,6 +116,10 @@ class Deploying:
         return Arns.of(self.aws)
 
     @property
+    def _is_branch(self) -> bool:
+        return self.owner.namespace != "main"
+
+    @property
     def tags(self) -> dict[str, str]:
         """What is on all that takes tags."""
         return wanted_tags(self.owner, dict(self.environment.tags))
@@ -157,7 +161,7 @@ class Deploying:
                     else:
                         found += self._function(step, pipeline, code, digest, logs)
             found += self._machines(pipeline, told)
-            if self.owner.namespace == "main":
+            if not self._is_branch:
                 found += self._trigger(pipeline)
         return found
 
@@ -246,10 +250,9 @@ class Deploying:
 
     def _calls(self, pipeline: Pipeline) -> dict[StepId, Invocation]:
         """Return what runs each step."""
-        branch = self.owner.namespace != "main"
-        narrow = policies.for_job_in_branch(self.root, self.arns) if branch else ""
+        narrow = policies.for_job_in_branch(self.root, self.arns, pipeline.steps) if self._is_branch else ""
         return {
-            step.id: self._native(step, step.call, pipeline)
+            step.id: self._native(step, step.call, pipeline, narrow)
             if isinstance(step.call, NativeCall)
             else invocation(
                 self.reused.get(step.id) or self.job_of(step, pipeline), done(pipeline.name, step.id), narrow
@@ -265,15 +268,14 @@ class Deploying:
             pipeline: is woven into states.
             definition: the name of the artifact that tells what it was.
         """
-        branch = self.owner.namespace != "main"
         target = Target(
             self.arns,
             calls,
             f"{self.environment.artifacts}/{definition}",
             self.root,
             self.owner.namespace,
-            self.environment.storage if branch else "",
-            policies.for_branch(self.root, self.arns) if branch else "",
+            self.environment.storage if self._is_branch else "",
+            policies.for_branch(self.root, self.arns, pipeline.steps) if self._is_branch else "",
             self.aws.poll,
         )
         names = partial(self._machine, pipeline)
@@ -316,6 +318,10 @@ class Deploying:
                 message = f"a state machine of `{pipeline.name}` would be {size:,} bytes"
                 hint = f"AWS takes {DEFINITION:,}: fewer arguments of jobs, or two pipelines"
                 raise InvalidProject([Diagnostic("limit", message, hint, pipeline.place)])
+        if self._is_branch:
+            narrow = policies.for_job_in_branch(self.root, self.arns, pipeline.steps)  # the longer of the two
+            if problems := [*sizes.narrow(pipeline, narrow)]:
+                raise InvalidProject(problems)
 
     def job_of(self, step: Step, pipeline: Pipeline) -> str:
         """Return the full name of what runs a step of this namespace's own; empty where nothing of ours does."""
@@ -325,7 +331,7 @@ class Deploying:
         on_glue = engine_of(pipeline, step, self.environment) == GLUE
         return self.arns.job(name) if on_glue else self.arns.function(name)
 
-    def _native(self, step: Step, call: NativeCall, pipeline: Pipeline) -> Native:
+    def _native(self, step: Step, call: NativeCall, pipeline: Pipeline, narrow: str) -> Native:
         """Return how a job that exists is started, with what it is told: data that nobody here writes is main's."""
         locations: dict[str, str] = {}
         for where, ports in (("in", step.reads), ("out", step.outputs)):
@@ -334,8 +340,7 @@ class Deploying:
                 location = pipeline.dataset_by_name[port.dataset].location
                 locations[f"{where}.{port.name}"] = f"{root} & {json.dumps(f'/{location}')}"
         told = tuple((name, expression(value, locations)) for name, value in call.arguments)
-        branch = self.owner.namespace != "main"
-        return Native(call.platform, call.job, told, policies.for_job_in_branch(self.root, self.arns) if branch else "")
+        return Native(call.platform, call.job, told, narrow)
 
     def _is_job(self, step: Step, pipeline: Pipeline) -> bool:
         return step.id not in self.reused and engine_of(pipeline, step, self.environment) == GLUE

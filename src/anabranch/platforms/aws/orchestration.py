@@ -57,7 +57,8 @@ class AwsOrchestration:
         branch = self._owner.namespace != "main"
         found = cells.refusals(pipeline, self._environment, self._aws, branch=branch)
         found += sizes.names(self._owner, self._environment)
-        return found or list(self._deploying(Built(), self._environment.storage, {}).too_large(pipeline))
+        found = found or list(self._deploying(Built(), self._environment.storage, {}).too_large(pipeline))
+        return [*found, *cells.only_in_main(pipeline)]
 
     def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
         """Return what is not there of what pipelines need and nobody deploys; the account is asked."""
@@ -95,9 +96,9 @@ class AwsOrchestration:
         paths = {each["Path"] for each in self.client.pages("iam", "list_roles", "Roles", PathPrefix=beside)}
         return sorted(path.removeprefix(beside).strip("/") for path in paths - {path_of(self._owner)})
 
-    def policy(self, root: str) -> str:
+    def policy(self, root: str, steps: Sequence[Step]) -> str:
         """Return the session policy of a branch's calls."""
-        return for_branch(root, self._arns)
+        return for_branch(root, self._arns, steps)
 
     def jobs(self, pipeline: Pipeline) -> dict[StepId, str]:
         """Return the functions and jobs that run the steps of a deployed pipeline."""

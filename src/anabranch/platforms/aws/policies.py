@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,10 +18,10 @@ from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
 from anabranch.platforms.aws.secrets import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from anabranch.model.access import Access
-    from anabranch.model.pipeline import Needs
+    from anabranch.model.pipeline import Needs, Step
     from anabranch.platforms.aws.invoke import Invocation
     from anabranch.platforms.aws.names import Arns
 
@@ -34,8 +35,25 @@ OF_FUNCTIONS, OF_JOBS, OF_MACHINES = 3500, 2500, 1000
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
-SECRETS = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "kms:Decrypt"]
-"""What reads secrets, and changes nothing: a branch may do it wherever the step may."""
+IN_BRANCH = [
+    "s3:GetObject",
+    "s3:ListBucket",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameter",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+]
+"""What changes nothing, of what steps need to run: a branch may do it wherever the step may."""
+_READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan")
+"""How the names of actions begin that read."""
+_WIDENING = [
+    "lakeformation:GetDataAccess",
+    "redshift-serverless:GetCredentials",
+    "redshift:GetClusterCredentials*",
+    "s3:GetDataAccess",
+    "sts:Get*Token",
+]
+"""What gives credentials that are narrowed no more, though it is called as what reads."""
 
 
 def assumed_by(service: str, arns: Arns, itself: str = "") -> Document:
@@ -112,29 +130,44 @@ def _split(url: str) -> tuple[str, str]:
     return f"s3://{bucket}", prefix
 
 
-def for_branch(root: str, arns: Arns) -> str:
-    """Return the session policy of a branch's calls: of all that the role may do, it writes below this root only.
+def reads_only(permission: str) -> bool:
+    """Tell whether an IAM action that a step asks for changes nothing, so that it may do it in a branch, too.
+
+    >>> [reads_only(each) for each in ("dynamodb:Query", "dynamodb:Get*", "kms:GenerateDataKey")]
+    [True, True, True]
+    >>> [reads_only(each) for each in ("dynamodb:PutItem", "dynamodb:*", "sts:GetSessionToken")]
+    [False, False, False]
+    """
+    wanted, (_, _, verb) = permission.lower(), permission.lower().partition(":")
+    if any(fnmatchcase(wanted, each.lower()) for each in _WIDENING):
+        return False
+    return verb.startswith(tuple(map(str.lower, _READS))) or wanted in map(str.lower, IN_BRANCH)
+
+
+def for_branch(root: str, arns: Arns, steps: Iterable[Step]) -> str:
+    """Return the session policy of a branch's calls: of all that a role may do, it reads, and writes below this root.
 
     Args:
         root: `s3://bucket/.../_branches/NAME/`, as workers see it.
         arns: of the account.
+        steps: of the branch: of the actions that they ask for, those that change something are left out.
 
     Returns:
         A document as text; the platform takes 2,048 characters.
     """
-    statements = [
-        _allow(["s3:GetObject", "s3:ListBucket", *SECRETS], ["*"]),
-        _allow(WRITE, arns.objects(root)),
-    ]
+    asked = {each for step in steps for each in step.needs.permissions}
+    reads = sorted(each for each in asked - set(IN_BRANCH) if reads_only(each))
+    statements = [_allow([*IN_BRANCH, *reads], ["*"]), _allow(WRITE, arns.objects(root))]
+    statements += [{**_allow(_WIDENING, ["*"]), "Effect": "Deny"}] if reads else []
     return json.dumps(_document(statements), separators=(",", ":"))
 
 
-def for_job_in_branch(root: str, arns: Arns) -> str:
+def for_job_in_branch(root: str, arns: Arns, steps: Iterable[Step]) -> str:
     """Return the session policy of a branch's call of a Glue job: it writes below the branch's root, and its log.
 
     Which log is the role's to say. Source: https://docs.aws.amazon.com/glue/latest/dg/dynamically-scoped-policies.html
     """
-    told = json.loads(for_branch(root, arns))
+    told = json.loads(for_branch(root, arns, steps))
     log = _allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"])
     return json.dumps(_document([*told["Statement"], log]), separators=(",", ":"))
 

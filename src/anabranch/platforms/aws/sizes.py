@@ -24,6 +24,11 @@ ROLE = 10_240
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
+SESSION = 2048
+"""Characters of a session policy.
+
+Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+"""
 CODE = 262_144_000
 """Bytes of a function's code, unpacked. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 DESCRIPTION = 256
@@ -53,6 +58,14 @@ def started(pipeline: Pipeline, policy: Document) -> Iterator[Diagnostic]:
     if (size := size_of(policy)) > ROLE:
         message = f"pipeline `{pipeline.name}` starts so much that its role would have {size:,} characters of rights"
         hint = f"AWS takes {ROLE:,}: two pipelines, or fewer jobs that exist, of which each is named"
+        yield Diagnostic("limit", message, hint, pipeline.place)
+
+
+def narrow(pipeline: Pipeline, policy: str) -> Iterator[Diagnostic]:
+    """Refuse a branch whose steps ask for so many actions that no session policy can say them."""
+    if (size := len(policy)) > SESSION:
+        message = f"the calls of a branch of `{pipeline.name}` would be narrowed by {size:,} characters"
+        hint = f"AWS takes {SESSION:,}: ask for fewer permissions, or for several as one: dynamodb:Get*"
         yield Diagnostic("limit", message, hint, pipeline.place)
 
 
