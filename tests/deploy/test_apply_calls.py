@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from anabranch.model.plan import Change
     from anabranch.model.resource import Live
 
 
@@ -70,16 +71,19 @@ def test_after_a_failure_nothing_more_is_begun_or_noted(tmp_path: Path) -> None:
     assert [address for address, each in noted.items() if not each.digest] == ["dag/003"]
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
 def test_nobody_takes_the_lock_over_while_a_call_takes_longer_than_its_lease(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
 ) -> None:
-    """As the deletion of a DAG, which waits for Airflow, or the upload of a large payload."""
+    """As the deletion of a DAG, which waits for Airflow, or the upload of a large payload: also after a Ctrl-C."""
     assert RENEWED <= LEASE / 3
     monkeypatch.setattr("anabranch.deploy.apply.RENEWED", 0.01)
     now, kept, found = [1000.0], InSqlite(tmp_path), list[str]()
     state = kept.open(lambda: now[0])
 
-    def wait(_: Resource) -> None:
+    def wait(resource: Resource) -> None:
+        if resource.address == "dag/000":
+            return
         for _ in range(3):
             now[0] += LEASE * 2 / 3
             deadline = time.monotonic() + 30
@@ -91,10 +95,14 @@ def test_nobody_takes_the_lock_over_while_a_call_takes_longer_than_its_lease(
         except ConflictError as error:
             found.append(error.code)
 
-    with state.lock():
-        apply(planned(1), Made(wait), state, lambda _: None)
+    def told(change: Change) -> None:
+        if interrupted and change.address == "dag/000":
+            raise KeyboardInterrupt
+
+    with state.lock(), pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
+        apply(planned(2), Made(wait), state, told)
     assert found == ["state-locked"]
-    assert [each.digest != "" for each in kept.open().applied().values()] == [True]
+    assert [each.digest != "" for each in kept.open().applied().values()] == [True, not interrupted]
 
 
 def ends(kept: InSqlite) -> float:

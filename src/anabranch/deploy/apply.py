@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, assert_never
 
@@ -13,7 +14,7 @@ from anabranch.model.resource import Applied
 from anabranch.ports import LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable
 
     from anabranch.model.plan import Change, Plan
     from anabranch.model.resource import Address, Resource
@@ -44,7 +45,7 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
     running: dict[Future[None], Change] = {}
     failed: tuple[BaseException, Address] | None = None
     made = 0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with _held(running, state) as pool:
         while todo.is_active() and (running or failed is None):
             waiting.extend(sorted(todo.get_ready()))
             while waiting and failed is None and len(running) < AT_ONCE:
@@ -67,6 +68,19 @@ def apply(plan: Plan, platform: Platform, state: StateStore, told: Callable[[Cha
     if failed is not None:
         error, address = failed
         raise _placed(error, f"{address}: ", f" ({made} of {len(changes)} changes were made)")
+
+
+@contextmanager
+def _held(running: Collection[Future[None]], state: StateStore) -> Generator[ThreadPoolExecutor]:
+    """Give a pool for calls, and hold the lock until they have ended, also when whoever waited for them is cut off."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        yield pool
+    finally:
+        while wait(running, RENEWED).not_done:
+            with suppress(AnabranchError):  # there is an error already, and the calls go on
+                state.renew()
+        pool.shutdown(wait=False)
 
 
 def _placed(error: BaseException, before: str, after: str) -> BaseException:
