@@ -13,6 +13,7 @@ from tests.engines.account import REGION, client
 from tools.aws import ACCOUNT
 
 from anabranch.platforms.aws import turns
+from anabranch.platforms.aws.names import Arns
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,7 +37,7 @@ def turning(cloud: str, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:  # 
     monkeypatch.setattr(turns, "PAGE", 2)
     begin = {"Type": "Pass", "Assign": {"turn": turns.BEFORE}, "Output": {"bad": {"kept": ""}}, "Next": turns.LIST}
     work = {"Type": "Wait", "Seconds": 1, "End": True}
-    states = {"begin": begin, **turns.turn_states(MACHINE, "work"), "work": work}
+    states = {"begin": begin, **turns.turn_states(Arns(ACCOUNT, REGION), MACHINE, "work"), "work": work}
     definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "begin", "States": states})
     role = client().ask("iam", "create_role", RoleName="turns", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     client().ask("stepfunctions", "create_state_machine", name="turns", definition=definition, roleArn=role["Arn"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -208,7 +209,7 @@ def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform
     role = "arn:aws:iam::123456789012:role/theirs"
     forms = compiled(pipeline(native(platform, queue="fast", day="1", main="s3://code/main.py", role=role)))
     cell = NATIVE[platform]
-    assert machine(forms)["borrow"]["Resource"] == cell.resource
+    assert machine(forms)["borrow"]["Resource"] == f"arn:aws:states:::{cell.resource}"
     for action, resources in allowed(forms, "shop--prod--daily----states").items():
         if action in cell.actions:
             assert all("theirs" in each or "job-queue/fast" in each for each in resources), action
@@ -344,3 +345,14 @@ def test_code_and_packages_that_no_function_holds_are_refused_before_anything_is
         found = AwsOrchestration(environment, aws, Owner("shop", "prod"), lambda *_: Access((), ()))
         with pytest.raises(InvalidProject, match=said):
             found.resources(daily, built, "s3://lake/shop", {})
+
+
+@pytest.mark.parametrize("region, partition", [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+@pytest.mark.parametrize("engine", ["glue", "lambda"])
+@pytest.mark.parametrize("poll", [0, 5])
+def test_a_machine_in_another_partition_calls_what_is_there(
+    region: str, partition: str, engine: str, poll: int
+) -> None:
+    aws = Aws("123456789012", region, "python3.11", poll=poll)
+    forms = compiled(pipeline(python(), native(take="${in.made}")), aws, engines=(("python", engine),))
+    assert set(re.findall(r"arn:([a-z-]+):", json.dumps(forms))) == {partition}

@@ -123,7 +123,7 @@ class Compiler:
         states[BEGIN] = begin
         first = self._states(apart, states, END, _Scope(inner, "outer" if part else "", count(1)))
         if not part:  # whoever starts an inner one has its turn
-            states |= turn_states(self._arn(0), first)
+            states |= turn_states(self._target.arns, self._arn(0), first)
         begin["Next"] = first if part else LIST
         states |= _ends(part)
         told = {
@@ -203,7 +203,7 @@ class Compiler:
         states[name] = _then(
             {
                 "Type": "Task",
-                "Resource": "arn:aws:states:::states:startExecution.sync:2",
+                "Resource": self._target.arns.integration("states:startExecution.sync:2"),
                 "Arguments": {
                     "StateMachineArn": self._arn(part),
                     "Name": f"{{% {execution}.Name & '.part{part}' %}}",

@@ -106,6 +106,10 @@ class Arns:
     def _in(self, service: str, what: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{what}"
 
+    def integration(self, call: str) -> str:
+        """Of what Step Functions do with another service: `service:operation`."""
+        return f"arn:{self.partition}:states:::{call}"
+
     def function(self, name: str) -> str:
         """Of a Lambda function."""
         return self._in("lambda", f"function:{name}")

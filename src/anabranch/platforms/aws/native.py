@@ -23,7 +23,7 @@ class Cell:
 
     Attributes:
         text: for people.
-        resource: the integration of Step Functions that starts a job and waits for it.
+        resource: the integration of Step Functions that starts a job and waits for it, as `Arns.integration` takes it.
         arn: returns the job in full, by its name.
         actions: what the state machine's role may do to just this job.
         watched: what it may do besides to wait, and to what: `service:resource`, or an ARN that an argument names.
@@ -44,7 +44,7 @@ NATIVE = {
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html
     "glue": Cell(
         "a Glue job that exists",
-        "arn:aws:states:::glue:startJobRun.sync",
+        "glue:startJobRun.sync",
         lambda arns, job: arns.job(job),
         ("glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"),
         ("glue", "get_job", "JobName"),
@@ -53,7 +53,7 @@ NATIVE = {
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
     "lambda": Cell(
         "a Lambda function that exists",
-        "arn:aws:states:::lambda:invoke",
+        "lambda:invoke",
         lambda arns, job: arns.function(job),
         ("lambda:InvokeFunction",),
         ("lambda", "get_function_configuration", "FunctionName"),
@@ -61,7 +61,7 @@ NATIVE = {
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
     "step-functions": Cell(
         "a state machine that exists",
-        "arn:aws:states:::states:startExecution.sync:2",
+        "states:startExecution.sync:2",
         lambda arns, job: arns.machine(job),
         ("states:StartExecution",),
         ("stepfunctions", "describe_state_machine", "stateMachineArn"),
@@ -76,7 +76,7 @@ NATIVE = {
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html
     "batch": Cell(
         "a definition of a Batch job that exists, in the queue that its argument `queue` names",
-        "arn:aws:states:::batch:submitJob.sync",
+        "batch:submitJob.sync",
         lambda arns, job: arns.batch(job),
         ("batch:SubmitJob",),
         ("batch", "describe_job_definitions", "jobDefinitionName"),
@@ -92,7 +92,7 @@ NATIVE = {
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-emr-serverless.html
     "emr-serverless": Cell(
         "an application of EMR Serverless that exists, with its arguments `main` and `role`",
-        "arn:aws:states:::emr-serverless:startJobRun.sync",
+        "emr-serverless:startJobRun.sync",
         lambda arns, job: arns.full(f"emr-serverless:/applications/{job}"),
         ("emr-serverless:StartJobRun",),
         ("emr-serverless", "get_application", "applicationId"),

@@ -114,7 +114,7 @@ def states_of(call: Invocation, frame: Frame) -> States:
 def _function(call: Function, frame: Frame) -> States:
     state = {
         "Type": "Task",
-        "Resource": "arn:aws:states:::lambda:invoke",
+        "Resource": frame.arns.integration("lambda:invoke"),
         "Arguments": {
             "FunctionName": call.arn,
             "Payload": frame.event("$states.context.State.RetryCount + 1"),
@@ -132,7 +132,7 @@ def _native(call: Native, frame: Frame) -> States:
     timeout = {} if frame.step.timeout is None else {"TimeoutSeconds": max(1, math.ceil(frame.step.timeout))}
     state = {
         "Type": "Task",
-        "Resource": NATIVE[call.platform].resource,
+        "Resource": frame.arns.integration(NATIVE[call.platform].resource),
         "Arguments": call.told(frame.arns),
         **timeout,
         **_retry(frame.step),
@@ -146,7 +146,7 @@ def _native(call: Native, frame: Frame) -> States:
 def _awaited(call: Job | Native, frame: Frame) -> States:
     state = {
         "Type": "Task",
-        "Resource": "arn:aws:states:::glue:startJobRun.sync",
+        "Resource": frame.arns.integration("glue:startJobRun.sync"),
         "Arguments": _started(call, frame, "$states.context.State.RetryCount + 1"),
         "TimeoutSeconds": seconds_of(frame.step, GLUE) + SLACK + QUEUE,
         **_retry(frame.step),
@@ -169,7 +169,7 @@ def _polled(call: Job | Native, frame: Frame) -> States:
         name: {"Type": "Pass", "Assign": {frame.counter: {"attempt": 1}}, "Next": f"{name}: start"},
         f"{name}: start": {
             **ask,
-            "Resource": "arn:aws:states:::aws-sdk:glue:startJobRun",
+            "Resource": frame.arns.integration("aws-sdk:glue:startJobRun"),
             "Arguments": _started(call, frame, f"{kept}.attempt"),
             "Assign": {frame.counter: f"{{% $merge([{kept}, {{'run': $states.result.JobRunId}}]) %}}"},
             "Next": f"{name}: wait",
@@ -177,7 +177,7 @@ def _polled(call: Job | Native, frame: Frame) -> States:
         f"{name}: wait": {"Type": "Wait", "Seconds": frame.poll, "Next": f"{name}: look"},
         f"{name}: look": {
             **ask,
-            "Resource": "arn:aws:states:::aws-sdk:glue:getJobRun",
+            "Resource": frame.arns.integration("aws-sdk:glue:getJobRun"),
             "Arguments": {"JobName": job, "RunId": f"{{% {kept}.run %}}"},
             "Assign": {frame.counter: f"{{% $merge([{kept}, {said}]) %}}"},
             "Next": f"{name}: over?",
@@ -242,7 +242,7 @@ def _good(call: Job, frame: Frame) -> States:
     return {
         f"{frame.name}: good?": {
             "Type": "Task",
-            "Resource": "arn:aws:states:::aws-sdk:s3:listObjectsV2",
+            "Resource": frame.arns.integration("aws-sdk:s3:listObjectsV2"),
             "Arguments": {"Bucket": f"{{% {bucket} %}}", "Prefix": f"{{% {key} %}}", "MaxKeys": 1},
             "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 3, "IntervalSeconds": 2}],
             "Catch": [frame.caught],

@@ -12,7 +12,10 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListE
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from anabranch.platforms.aws.names import Arns
 
 States: TypeAlias = dict[str, Any]
 
@@ -41,10 +44,11 @@ BEFORE = {"looks": 0, "same": 0, "since": 0, "ahead": 0}
 """What is known before the first look."""
 
 
-def turn_states(arn: str, then: str) -> States:
+def turn_states(arns: Arns, arn: str, then: str) -> States:
     """Return the states that wait for an execution's turn, the first of which is `LIST`.
 
     Args:
+        arns: of the account.
         arn: of the machine itself.
         then: the state that follows.
     """
@@ -70,7 +74,7 @@ def turn_states(arn: str, then: str) -> States:
     return {
         LIST: {
             "Type": "Task",
-            "Resource": "arn:aws:states:::aws-sdk:sfn:listExecutions",
+            "Resource": arns.integration("aws-sdk:sfn:listExecutions"),
             "Arguments": f"{{% $merge([{ask}, $exists($turn.token) ? {{'NextToken': $turn.token}} : {{}}]) %}}",
             "Retry": [MANNERS],
             "Assign": {"turn": f"{{% {found} %}}"},
