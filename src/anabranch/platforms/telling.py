@@ -53,7 +53,8 @@ class TaskTold:
     """What an orchestrator knows of a step: `began` and `ended` are times of its last attempt.
 
     `why` is what it says of an attempt that failed and did not report. `earlier` has the begin and the end of earlier
-    attempts, where it is known: jobs and containers, in which nothing of ours runs, do not report.
+    attempts, where it is known: jobs and containers, in which nothing of ours runs, do not report. `unbegun` has the
+    numbers of attempts that never were: the orchestrator counted, and nothing was started.
     """
 
     state: TaskState
@@ -62,6 +63,7 @@ class TaskTold:
     ended: float | None = None
     why: str = ""
     earlier: tuple[tuple[float | None, float | None], ...] = ()
+    unbegun: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _step(
         because = blocking[0] if blocking else (pipeline.upstream[step] or (step,))[0]
         yield task.ended or ended, StepSkipped(step, because)
         return
-    for attempt in range(1, task.attempts + 1):
+    for attempt in sorted(set(range(1, task.attempts + 1)) - task.unbegun):
         report = reports.get((step, attempt))
         last = attempt == task.attempts
         began, over = (task.began, task.ended) if last else _earlier(task, attempt)

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 from anabranch.platforms.aws.invoke import Function, Job, Native
 from anabranch.platforms.aws.limits import GLUE, LAMBDA, SLACK, seconds_of
 from anabranch.platforms.aws.native import NATIVE, narrowed
+from anabranch.platforms.aws.turns import MANNERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anabranch.model.pipeline import Step
     from anabranch.platforms.aws.invoke import Invocation
     from anabranch.platforms.aws.names import Arns
@@ -32,8 +35,38 @@ QUEUE = 900
 """Seconds that a job may wait for its machine, beyond what it may run."""
 KEPT = "{% $states.input %}"
 """What flows on, as it came."""
-BUSY = ["Glue.ConcurrentRunsExceededException", "Glue.ThrottlingException", "Glue.OperationTimeoutException"]
-"""Errors of starting a job, or of looking at it, after which it is asked again."""
+BUSY = {
+    "lambda": [
+        "Lambda.TooManyRequestsException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+    ],
+    "glue": [
+        "Glue.ConcurrentRunsExceededException",
+        "Glue.ThrottlingException",
+        "Glue.OperationTimeoutException",
+        "Glue.InternalServiceException",
+        "Glue.ResourceNumberLimitExceededException",
+        "Glue.AWSGlueException",
+        "Glue.GlueException",
+    ],
+    "step-functions": [
+        "StepFunctions.ExecutionLimitExceeded",
+        "StepFunctions.ExecutionLimitExceededException",
+        "StepFunctions.AWSStepFunctionsException",
+    ],
+    "batch": ["Batch.AWSBatchException", "Batch.ServerException"],
+    "emr-serverless": ["EmrServerless.EmrServerlessException", "EmrServerless.InternalServerException"],
+}
+"""Errors of a service that was asked to start something and did not, of which it is asked again, by platform.
+
+Those that a service's model does not name, such as that calls come too fast, have the name of all its errors.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception,
+https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html,
+https://repost.aws/questions/QUVo7mhaGrRlyGUQ8A3EBpsQ
+"""
 OVER = ["STOPPED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"]
 """States of a run of a job that has ended, and not well.
 
@@ -120,7 +153,7 @@ def _function(call: Function, frame: Frame) -> States:
             "Payload": frame.event("$states.context.State.RetryCount + 1"),
         },
         "TimeoutSeconds": seconds_of(frame.step, LAMBDA) + SLACK,
-        **_retry(frame.step),
+        **_retry(frame.step, "lambda"),
         "Catch": [frame.caught],
         "Output": {"bad": f"{{% $states.result.Payload.ok ? $states.input.bad : {frame.bad} %}}"},
         **frame.after,
@@ -135,7 +168,7 @@ def _native(call: Native, frame: Frame) -> States:
         "Resource": frame.arns.integration(NATIVE[call.platform].resource),
         "Arguments": call.told(frame.arns),
         **timeout,
-        **_retry(frame.step),
+        **_retry(frame.step, call.platform),
         "Catch": [frame.caught],
         "Output": KEPT,
         **frame.after,
@@ -149,7 +182,7 @@ def _awaited(call: Job | Native, frame: Frame) -> States:
         "Resource": frame.arns.integration("glue:startJobRun.sync"),
         "Arguments": _started(call, frame, "$states.context.State.RetryCount + 1"),
         "TimeoutSeconds": seconds_of(frame.step, GLUE) + SLACK + QUEUE,
-        **_retry(frame.step),
+        **_retry(frame.step, "glue"),
         "Catch": [frame.caught],
         "Output": KEPT,
         "Next": f"{frame.name}: good?",
@@ -159,7 +192,7 @@ def _awaited(call: Job | Native, frame: Frame) -> States:
 
 def _polled(call: Job | Native, frame: Frame) -> States:
     name, kept, retry = frame.name, f"${frame.counter}", frame.step.retry
-    ask = {"Type": "Task", "Output": KEPT, "Retry": [_patient()], "Catch": [frame.caught]}
+    ask = {"Type": "Task", "Output": KEPT, "Retry": [patient(BUSY["glue"])], "Catch": [frame.caught]}
     job = call.job if isinstance(call, Native) else call.name
     delay = f"{max(1, math.ceil(retry.delay))} * $power({max(1.0, retry.backoff)}, {kept}.attempt - 1)"
     found = "$states.result.JobRun"
@@ -252,15 +285,19 @@ def _good(call: Job, frame: Frame) -> States:
     }
 
 
-def _patient() -> States:
-    return {"ErrorEquals": BUSY, "MaxAttempts": 10, "IntervalSeconds": 5, "MaxDelaySeconds": 120}
+def patient(errors: Sequence[str]) -> States:
+    """Return how something is asked again that failed with one of these errors."""
+    return {**MANNERS, "ErrorEquals": [*errors]}
 
 
-def _retry(step: Step) -> States:
-    """Return how a step is tried again. Step Functions counts whole seconds, and at least one."""
-    retry = step.retry
+def _retry(step: Step, platform: str) -> States:
+    """Return how a step is tried again: first where nothing was started, which is none of the step's own attempts.
+
+    Step Functions counts whole seconds, and at least one.
+    """
+    retry, busy = step.retry, patient(BUSY[platform])
     if retry.attempts <= 1:
-        return {}
+        return {"Retry": [busy]}
     delay = max(1, math.ceil(retry.delay))
     told: States = {
         "ErrorEquals": ["States.ALL"],
@@ -269,4 +306,4 @@ def _retry(step: Step) -> States:
         "BackoffRate": max(1.0, retry.backoff),
         "MaxDelaySeconds": max(delay + 1, math.ceil(retry.max_delay)),
     }
-    return {"Retry": [told | ({"JitterStrategy": "FULL"} if retry.jitter >= 1 else {})]}
+    return {"Retry": [busy, told | ({"JitterStrategy": "FULL"} if retry.jitter >= 1 else {})]}

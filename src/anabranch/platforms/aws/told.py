@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.call import NativeCall
@@ -100,15 +100,26 @@ def tasks_of(pipeline: Pipeline, executions: Sequence[Execution], reports: Repor
     found: dict[StepId, TaskTold] = {}
     for step_id in order(pipeline):
         upstream = [found[each] for each in pipeline.upstream[step_id] if each in found]
-        found[step_id] = _task(pipeline.step_by_id[step_id], last[step_id], reports, upstream)
+        task = _task(pipeline.step_by_id[step_id], last[step_id], reports, upstream)
+        found[step_id] = replace(task, unbegun=_unbegun(step_id, task.attempts, executions, reports))
     return found
+
+
+def _unbegun(step: StepId, attempts: int, executions: Sequence[Execution], reports: Reports) -> frozenset[int]:
+    """Return the attempts that never were: Step Functions counts what AWS was asked and did not start, too.
+
+    The last attempt of an execution was one, though it may not have been able to report.
+    """
+    last = {(execution.given.get("tried") or {}).get(step) for execution in executions}
+    return frozenset(each for each in range(1, attempts) if (step, each) not in reports and each not in last)
 
 
 def _task(step: Step, execution: Execution, reports: Reports, upstream: Iterable[TaskTold]) -> TaskTold:
     over = execution.state is not None
     before = int((execution.given.get("tried") or {}).get(step.id, 0))
-    attempts = max((attempt for other, attempt in reports if other == step.id), default=0)
-    if attempts <= before:
+    begun = [attempt for other, attempt in reports if other == step.id and attempt > before]
+    attempts = max(begun, default=0)
+    if not begun:
         return _unreported(step, execution, before, upstream)
     report = reports[step.id, attempts]
     began, outcome = float(report["began"]), outcome_in(report)
@@ -119,7 +130,7 @@ def _task(step: Step, execution: Execution, reports: Reports, upstream: Iterable
     ended = float(report["ended"])
     if isinstance(outcome, Done):
         return TaskTold(TaskState.SUCCEEDED, attempts, began, ended)
-    again = not over and attempts - before < step.retry.attempts and not _is_final(outcome)
+    again = not over and len(begun) < step.retry.attempts and not _is_final(outcome)
     return TaskTold(TaskState.RETRYING if again else TaskState.FAILED, attempts, began, ended)
 
 
