@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.conformance.both import OnAws, Told, in_order, logical
 from tests.engines.account import client, listing
+from tools.aws import ACCOUNT
 
 from anabranch.model.errors import InvalidProject
 from anabranch.model.pipeline import StepId
+from anabranch.model.resource import Owner
+from anabranch.platforms.aws.deploy import machine_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -126,3 +130,20 @@ def test_a_schedule_starts_its_pipeline(tmp_path: Path, cloud: str) -> None:  # 
     finally:
         deployment.apply(lambda _: None, destroy=True)
     assert not [name for name in listing("conformance/timed") if "timed" in name]
+
+
+def test_a_part_whose_machine_ends_badly_ends_no_other(parted: OnAws) -> None:
+    arn = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:{machine_name(Owner('parted', 'real'), 'fan_out', 1)}"
+    states = {"limit": {"Type": "Fail", "Error": "States.Runtime", "Cause": "a limit"}}
+    told = json.loads(client().ask("stepfunctions", "describe_state_machine", stateMachineArn=arn)["definition"])
+    broken = {**told, "StartAt": "limit", "States": states}
+    client().ask("stepfunctions", "update_state_machine", stateMachineArn=arn, definition=json.dumps(broken))
+    try:
+        run = parted.project.remote("real").run(parted.project.pipeline("fan_out"), {}, None, Told())
+        lost = [step for step in run.steps if step.failure and "a limit" in step.failure.message]
+        assert run.state == "failed"
+        assert 1 <= len(lost) <= 2
+        assert [step.step for step in run.steps if step.state == "succeeded"]
+        assert {step.state for step in run.steps} <= {"failed", "succeeded", "skipped"}
+    finally:
+        parted.project.deployment("real").apply(lambda _: None)

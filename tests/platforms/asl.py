@@ -22,7 +22,7 @@ json.dump(found, sys.stdout)
 
 def evaluated(
     value: Any,
-    given: Any = None,
+    states_input: Any = None,
     *,
     result: Any = None,
     error: Any = None,
@@ -33,7 +33,7 @@ def evaluated(
 
     Args:
         value: the field, as it is in a definition.
-        given: the state's input.
+        states_input: what flows into the state.
         result: of the state's task.
         error: with which its task failed.
         context: of the execution, by name.
@@ -46,7 +46,7 @@ def evaluated(
         pytest.skip("no AWS emulator: python3 tools/bootstrap.py emulators")
     told = {
         "value": value,
-        "input": given,
+        "input": states_input,
         "result": result,
         "error": error,
         "context": context or {},

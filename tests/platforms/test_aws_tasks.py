@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.platforms.asl import evaluated
 
 from anabranch.data.access import access_of
 from anabranch.model.access import Access
@@ -20,11 +21,12 @@ from anabranch.model.errors import InvalidProject
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
 from anabranch.platforms.aws.machine import DEFINITION
-from anabranch.platforms.aws.names import Arns
+from anabranch.platforms.aws.names import EXECUTION, Arns, execution_expression, execution_of
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.orchestration import AwsOrchestration
 from anabranch.platforms.aws.policies import IN_BRANCH, for_branch
 from anabranch.platforms.aws.sizes import CODE, ROLE, SESSION, size_of
+from anabranch.platforms.aws.tasks import BUSY
 from anabranch.ports import Built
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def test_a_job_is_awaited_by_step_functions_and_the_machine_may_start_just_this_
     forms = compiled(pipeline(python(retry=Retry(3), timeout=3600)))
     task = machine(forms)["clean"]
     assert task["Resource"] == "arn:aws:states:::glue:startJobRun.sync"
-    assert (task["Retry"][0]["MaxAttempts"], task["TimeoutSeconds"] > 3600) == (2, True)
+    assert (task["Retry"][-1]["MaxAttempts"], task["TimeoutSeconds"] > 3600) == (2, True)
     assert allowed(forms, "shop--prod--daily----states")["glue:StartJobRun"] == [f"{JOB}shop--prod--daily--clean"]
     job = forms["job/shop--prod--daily--clean"]
     assert (job["command"], job["version"], job["retries"]) == ("glueetl", "5.0", 0)
@@ -356,3 +358,81 @@ def test_a_machine_in_another_partition_calls_what_is_there(
     aws = Aws("123456789012", region, "python3.11", poll=poll)
     forms = compiled(pipeline(python(), native(take="${in.made}")), aws, engines=(("python", engine),))
     assert set(re.findall(r"arn:([a-z-]+):", json.dumps(forms))) == {partition}
+
+
+@pytest.mark.parametrize("bad, told", [({"clean": ""}, {}), ({"clean": "", "copy": "gone"}, {"copy": "gone"})])
+def test_a_machine_says_why_steps_failed_and_that_they_did_where_all_have_said_why(
+    bad: dict[str, str], told: dict[str, str]
+) -> None:
+    failed = machine(compiled(pipeline(python())))["(failed)"]
+    assert failed["Error"] == "StepsFailed"
+    assert json.loads(evaluated(failed["Cause"], {"bad": bad})) == told
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize(
+    "step, engine, error",
+    [
+        (python(), "lambda", "Lambda.TooManyRequestsException"),
+        (python(), "glue", "Glue.ConcurrentRunsExceededException"),
+        (native("step-functions"), "glue", "StepFunctions.ExecutionLimitExceeded"),
+        (native("batch", queue="fast"), "glue", "Batch.AWSBatchException"),
+    ],
+)
+def test_what_aws_did_not_start_is_asked_for_again_beside_the_attempts_of_the_step(
+    step: Step, engine: str, error: str, attempts: int
+) -> None:
+    step = replace(step, retry=Retry(attempts))
+    retriers = machine(compiled(pipeline(step), engines=(("python", engine),)))[step.id]["Retry"]
+    assert error in retriers[0]["ErrorEquals"]
+    assert retriers[0]["JitterStrategy"] == "FULL"
+    assert [(each["ErrorEquals"], each["MaxAttempts"]) for each in retriers[1:]] == [
+        (["States.ALL"], count - 1) for count in (attempts,) if count > 1
+    ]
+
+
+@pytest.mark.parametrize("platform", NATIVE)
+def test_each_platform_has_errors_of_not_having_started_a_job(platform: str) -> None:
+    assert BUSY[platform]
+
+
+@pytest.fixture
+def parted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The states of the machines that three steps, one of them a job that exists, become with at most two in each."""
+    monkeypatch.setattr("anabranch.platforms.aws.machine.LARGEST", 2)
+    forms = compiled(pipeline(python("a"), python("b"), native()), engines=())
+    machines = sorted(address for address in forms if address.startswith("machine/"))
+    return [dict(json.loads(forms[each]["definition"])["States"]) for each in machines]
+
+
+def test_a_part_that_ends_badly_marks_its_steps_and_the_others_go_on(parted: list[dict[str, Any]]) -> None:
+    outer = parted[0]
+    parts = {name: state for name, state in everything(outer).items() if "startExecution" in state.get("Resource", "")}
+    assert len(parts) == 2
+    for name, part in parts.items():
+        assert part["Retry"][0]["ErrorEquals"] == BUSY["step-functions"]
+        (caught,) = part["Catch"]
+        error = {"Error": "States.TaskFailed", "Cause": "25,000 events"}
+        flows = evaluated(caught["Output"], {"bad": {"before": ""}}, error=error)
+        after = everything(outer)[caught["Next"]]
+        said, silent = "States.TaskFailed: 25,000 events", {"borrow"} & set(flows["lost"])
+        expected = {name: said, "before": "", **dict.fromkeys(flows["lost"], ""), **dict.fromkeys(silent, said)}
+        assert evaluated(after["Output"], flows) == {"bad": expected}
+        assert flows["lost"]
+
+
+def everything(states: dict[str, Any]) -> dict[str, Any]:
+    """All states, those side by side among them."""
+    found = dict(states)
+    for state in states.values():
+        for branch in state.get("Branches", ()):
+            found |= everything(branch["States"])
+    return found
+
+
+@pytest.mark.parametrize("run", ["20260101-abcd", "x" * 69, "x" * 73, "y" * 80])
+@pytest.mark.parametrize("again, part", [(0, 1), (1, 1), (12, 345)])
+def test_a_machine_and_whoever_asks_for_it_call_a_part_the_same(run: str, again: int, part: int) -> None:
+    told = evaluated(f"{{% {execution_expression(part)} %}}", given={"run": run, "again": again})
+    assert told == execution_of(run, again, part)
+    assert len(told) <= EXECUTION

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from anabranch.model import codec
 from anabranch.model.call import Call, NativeCall, PythonCall
 from anabranch.model.pipeline import Pipeline, Retry, Step, StepId
@@ -70,3 +72,38 @@ def test_a_retry_tells_of_what_was_before_as_it_was_told_then() -> None:
     executions = [execution("FAILED", cause={ONE: "no such package"}), execution("SUCCEEDED", 200, tried={ONE: 1})]
     _, events = told(pipeline(), executions, {(ONE, 3): report(210, DONE), (TWO, 1): report(120, DONE)})
     assert starts(events) == [1, 3]
+
+
+def test_what_was_in_a_part_that_broke_has_failed_with_what_aws_says_of_it() -> None:
+    ended = execution("FAILED", cause={"(part 1)": "States.TaskFailed: 25,000 events"})
+    run, _ = told(pipeline(), [ended], {(ONE, 1): report(110, DONE)})
+    assert run.step_by_id[ONE].state == "succeeded"
+    failure = run.step_by_id[TWO].failure
+    assert failure is not None
+    assert failure.message == "(part 1): States.TaskFailed: 25,000 events"
+
+
+def test_what_a_machine_says_that_broke_itself_is_told() -> None:
+    ended = execution("FAILED", cause="it has 25,000 events", error="States.Runtime")
+    run, _ = told(pipeline(), [ended], {(ONE, 1): report(110, DONE)})
+    assert [step.state for step in run.steps] == ["succeeded", "failed"]
+    failure = run.step_by_id[TWO].failure
+    assert failure is not None
+    assert failure.message == "States.Runtime: it has 25,000 events"
+
+
+@pytest.mark.parametrize(
+    "ended, state",
+    [
+        (execution("SUCCEEDED"), "succeeded"),
+        (execution("FAILED", cause={}), "succeeded"),
+        (execution("FAILED", cause="{'one': 'cut o"), "failed"),
+        (execution("FAILED", cause="it has 25,000 events", error="States.Runtime"), "failed"),
+        (execution("TIMED_OUT"), "failed"),
+    ],
+)
+def test_a_job_that_reports_nothing_has_ended_well_only_where_all_that_did_not_is_known(
+    ended: Execution, state: str
+) -> None:
+    run, _ = told(pipeline(NativeCall("glue", "theirs")), [ended], {})
+    assert {step.state for step in run.steps} == {state}

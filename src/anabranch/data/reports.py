@@ -103,7 +103,7 @@ def forget(storage: Path, deployment: str) -> int:
 def _said(those: Iterable[str], reports: Iterable[str]) -> list[str]:
     """Return, of what jobs left to say that a step ended well, that of the runs of which these are the reports.
 
-    It is called after the execution: that of a run, of a retry of it, or of a part of either.
+    It is called after the run, and the number of its retry.
     """
     runs: set[tuple[str, str]] = set()
     for name in reports:

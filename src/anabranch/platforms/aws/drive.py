@@ -17,6 +17,7 @@ from anabranch.model.graph import reachable
 from anabranch.model.resource import definition_in
 from anabranch.platforms import telling
 from anabranch.platforms.aws.deploy import log_group, machine_name
+from anabranch.platforms.aws.names import RETRY, execution_of
 from anabranch.platforms.aws.told import CANCELLED_BY, Execution, run_of, tasks_of
 from anabranch.platforms.telling import TaskState
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from anabranch.model.run import Recorded, RunId
     from anabranch.platforms.aws.client import AwsClient
     from anabranch.platforms.aws.names import Arns
-
-RETRY = ".retry"
-"""What the name of an execution has before its count that goes on where another ended."""
 
 INPUT_BYTES = 262_144
 """Of an execution. Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
@@ -88,7 +86,7 @@ class AwsRuns:
         seen: set[str] = set()
         listed = self._client.pages("stepfunctions", "list_executions", "executions", stateMachineArn=self._machine)
         for found in listed:
-            run = str(found["name"]).partition(RETRY)[0]
+            run = self._run_named(found)
             if run not in seen:
                 seen.add(run)
                 yield run
@@ -96,6 +94,14 @@ class AwsRuns:
     def newest(self, limit: int) -> list[list[Recorded]]:
         """Return the events of the newest runs, the newest first."""
         return [told for told in self._client.beside(self.events, islice(self.names(), limit)) if told]
+
+    def _run_named(self, listed: Mapping[str, Any]) -> str:
+        """Return the run of an execution: a retry's name may be too long to tell all of it."""
+        name = str(listed["name"])
+        if RETRY not in name:
+            return name
+        told = self._client.ask("stepfunctions", "describe_execution", executionArn=listed["executionArn"])
+        return str(Execution(told).given.get("run", name))
 
     def log(self, run: str, step: StepId, attempt: int) -> str:
         """Return what an attempt printed."""
@@ -163,10 +169,11 @@ class AwsRuns:
             "params": given.get("params") or {},
             "input": given.get("input"),
             "trigger": given.get("trigger", "manual"),
+            "again": len(executions),
             "reused": dict.fromkeys(sorted(inside - again), True),
             "tried": {step: tasks[step].attempts for step in sorted(again & inside) if tasks[step].attempts},
         }
-        self._execute(f"{run}{RETRY}{len(executions)}", told)
+        self._execute(execution_of(run, len(executions)), told)
 
     def _execute(self, name: str, given: dict[str, Any]) -> None:
         text = json.dumps(given, ensure_ascii=False)
@@ -183,8 +190,7 @@ class AwsRuns:
         """
         found: list[Execution] = []
         while True:
-            name = f"{run}{RETRY}{len(found)}" if found else run
-            arn = self._arns.execution(self._name, name)
+            arn = self._arns.execution(self._name, execution_of(run, len(found)))
             try:
                 told = self._client.ask("stepfunctions", "describe_execution", executionArn=arn)
             except NotFoundError:

@@ -24,8 +24,8 @@ class Function:
 class Job:
     """A Glue job, in full, that runs a step of ours, and leaves an object where it ended well.
 
-    `done` is the key of that object below the root of the storage, without the execution's name. `policy` narrows the
-    call; it is empty for main.
+    `done` is the key of that object below the root of the storage, without the run and the number of its retry.
+    `policy` narrows the call; it is empty for main.
     """
 
     arn: str

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from anabranch.platforms.aws.invoke import Function
-from anabranch.platforms.aws.names import state_of
-from anabranch.platforms.aws.tasks import Frame, states_of
+from anabranch.platforms.aws.invoke import Function, Native
+from anabranch.platforms.aws.names import STEPS_FAILED, execution_expression, part_of, state_of
+from anabranch.platforms.aws.tasks import BUSY, CAUSE, Frame, patient, states_of
 from anabranch.platforms.aws.turns import BEFORE, LIST, turn_states
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
 
@@ -142,6 +142,7 @@ class Compiler:
             "run": f"{{% $exists({asked}.run) ? {asked}.run : $states.context.Execution.Name %}}",
             "params": f"{{% $merge([{_json(_defaults(self._pipeline.params))}, {asked}.params]) %}}",
             "input": f"{{% $exists({asked}.input) ? {asked}.input : {_created(asked)} %}}",
+            "again": f"{{% $exists({asked}.again) ? {asked}.again : 0 %}}",
             "storage": target.storage,
             "namespace": target.namespace,
             "definition": target.definition,
@@ -193,32 +194,51 @@ class Compiler:
         return name
 
     def _start(self, apart: Weave, states: States, then: str, scope: _Scope) -> str:
-        """Add a state that starts a machine of its own, and takes what did not end well from it."""
+        """Add a state that starts a machine of its own, and takes what did not end well from it.
+
+        Where that machine itself ends badly, by one of AWS's limits, nothing in it counts as done.
+        """
         part = self._next
         self._next += 1
         scope.inner.append(part)
         self._machine(part, apart)
-        name = f"(part {part})"
-        execution = "$states.context.Execution"
+        name = part_of(part)
+        cause = f"$substring($states.errorOutput.Error & ': ' & $states.errorOutput.Cause, 0, {CAUSE})"
+        # What it is to us is told once; but a job that exists reports nothing, so that alone would seem to be done.
+        silent = {step for step, call in self._target.calls.items() if isinstance(call, Native)}
+        lost = {step: f"{{% {cause} %}}" if step in silent else "" for step in steps_of(apart)}
         states[name] = _then(
             {
                 "Type": "Task",
                 "Resource": self._target.arns.integration("states:startExecution.sync:2"),
                 "Arguments": {
                     "StateMachineArn": self._arn(part),
-                    "Name": f"{{% {execution}.Name & '.part{part}' %}}",
+                    "Name": f"{{% {execution_expression(part)} %}}",
                     "Input": {
-                        **{each: f"{{% $given.{each} %}}" for each in ("run", "params", "input")},
+                        **{each: f"{{% $given.{each} %}}" for each in ("run", "params", "input", "again")},
                         "reused": "{% $reused %}",
                         "tried": "{% $tried %}",
                         "bad": f"{{% {scope.bad} %}}",
-                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": f"{{% {execution}.Id %}}",
+                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "{% $states.context.Execution.Id %}",
                     },
                 },
+                "Retry": [patient(BUSY["step-functions"])],  # its name is the same, so it is started once
+                "Catch": [
+                    {
+                        "ErrorEquals": ["States.ALL"],
+                        "Output": {
+                            "bad": f"{{% $merge([$states.input.bad, {{{_json(name)}: {cause}}}]) %}}",
+                            "lost": lost,
+                        },
+                        "Next": f"{name}: lost",
+                    }
+                ],
                 "Output": {"bad": "{% $merge([$states.input.bad, $states.result.Output.bad]) %}"},
             },
             then,
         )
+        everything = "$merge([$states.input.lost, $states.input.bad])"
+        states[f"{name}: lost"] = _then({"Type": "Pass", "Output": {"bad": f"{{% {everything} %}}"}}, then)
         return name
 
     def _step(self, step: Step, states: States, then: str, scope: _Scope) -> str:
@@ -271,7 +291,8 @@ def _created(asked: str) -> str:
 def _ends(part: int) -> States:
     if part:  # an inner machine tells the outer one what did not end well
         return {END: {"Type": "Succeed"}}
-    causes = "$sift($states.input.bad, function($cause) { $cause != '' })"
+    # Where nothing is left, `$sift` is undefined, and AWS would name that as the error.
+    causes = "$merge([{}, $sift($states.input.bad, function($cause) { $cause != '' })])"
     failed = f"{{% $substring($string({causes}), 0, {CAUSES}) %}}"
     return {
         END: {
@@ -279,7 +300,7 @@ def _ends(part: int) -> States:
             "Choices": [{"Condition": "{% $count($keys($states.input.bad)) > 0 %}", "Next": FAILED}],
             "Default": SUCCEEDED,
         },
-        FAILED: {"Type": "Fail", "Error": "StepsFailed", "Cause": failed},
+        FAILED: {"Type": "Fail", "Error": STEPS_FAILED, "Cause": failed},
         SUCCEEDED: {"Type": "Succeed"},
     }
 

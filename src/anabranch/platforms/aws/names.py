@@ -20,12 +20,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html,
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html,
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
-MACHINE = STATE = 80
-"""Characters of the name of a state machine, or of one of its states.
+MACHINE = STATE = EXECUTION = 80
+"""Characters of the name of a state machine, of one of its states, or of one of its executions.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
+STEPS_FAILED = "StepsFailed"
+"""The error of an execution that did all that it could; its cause says why, by step, or by part."""
 _HASH = 10
+RETRY = ".retry"
+"""What the name of an execution has before its count that goes on where another ended."""
 
 
 def name_of(owner: Owner, *parts: str, longest: int = FUNCTION) -> str:
@@ -70,6 +74,42 @@ def state_of(step: StepId) -> str:
     """
     room = STATE - len("( and more): beside")
     return step if len(step) <= room else f"{step[: room - _HASH - 1]}-{_hash(step)}"
+
+
+def part_of(part: int) -> str:
+    """Return the state that runs a part of a machine: no step's name has brackets.
+
+    >>> is_part(part_of(3))
+    True
+    """
+    return f"(part {part})"
+
+
+def is_part(state: str) -> bool:
+    """Return whether a state runs a part of a machine."""
+    return state.startswith("(part ")
+
+
+def execution_of(run: str, again: int = 0, part: int = 0) -> str:
+    """Return the execution of a run, of its retry of that number, or of a part of either.
+
+    >>> execution_of("20260101-abcd", 2, 1)
+    '20260101-abcd.retry2.part1'
+    """
+    tail = (f"{RETRY}{again}" if again else "") + (f".part{part}" if part else "")
+    room = EXECUTION - len(tail)
+    return f"{run if len(run) <= room else f'{run[: room - _HASH - 1]}-{_hash(run)}'}{tail}"
+
+
+def execution_expression(part: int) -> str:
+    """Return what `execution_of` a part is, as a state machine tells by itself."""
+    return (
+        f"( $tail := ($given.again > 0 ? '{RETRY}' & $given.again : '') & '.part{part}';"
+        f" $room := {EXECUTION} - $length($tail);"
+        f" $hashed := '-' & $substring($hash($given.run, 'SHA-256'), 0, {_HASH});"
+        f" ($length($given.run) > $room ? $substring($given.run, 0, $room - {_HASH + 1}) & $hashed : $given.run)"
+        " & $tail )"
+    )
 
 
 def _safe(part: str) -> str:

@@ -264,7 +264,7 @@ def _expression(value: Any) -> str:
 
 
 def _done(call: Job) -> str:
-    return f"{{% $given.storage & {json.dumps(f'/{call.done}/')} & $states.context.Execution.Name %}}"
+    return f"{{% $given.storage & {json.dumps(f'/{call.done}/')} & $given.run & '.' & $given.again %}}"
 
 
 def _good(call: Job, frame: Frame) -> States:

@@ -12,6 +12,7 @@ from anabranch.model.graph import order
 from anabranch.model.report import outcome_in
 from anabranch.model.run import RunId, RunState
 from anabranch.model.task import Broken, Done
+from anabranch.platforms.aws.names import STEPS_FAILED, is_part
 from anabranch.platforms.telling import RunTold, TaskState, TaskTold
 
 if TYPE_CHECKING:
@@ -49,11 +50,32 @@ class Execution:
     @property
     def causes(self) -> dict[str, str]:
         """Why steps failed, as far as the state machine knows; cut off when there are too many."""
+        return self._causes or {}
+
+    @property
+    def _causes(self) -> dict[str, str] | None:
+        """The same; None where nobody told all of them."""
+        if self.told.get("error") != STEPS_FAILED:
+            return None
         try:
-            told: Any = json.loads(self.told.get("cause") or "{}")
+            told: dict[str, str] = json.loads(self.told.get("cause") or "{}")
         except ValueError:
-            return {}
-        return {str(step): _said(str(why)) for step, why in told.items()} if isinstance(told, dict) else {}
+            return None
+        return {step: _said(why) for step, why in told.items()}
+
+    @property
+    def silence_is_good(self) -> bool:
+        """Whether what ended badly is known, so that all else ended well that was started."""
+        return self.state is RunState.SUCCEEDED or self._causes is not None
+
+    @property
+    def broke(self) -> str:
+        """Why a part of it ended that is no step, or it itself; empty where neither did."""
+        if self.state is not RunState.FAILED:
+            return ""
+        if self.told.get("error") == STEPS_FAILED:
+            return "; ".join(f"{part}: {why}" for part, why in self.causes.items() if is_part(part))
+        return f"{self.told.get('error') or self.told['status']}: {self.told.get('cause') or ''}".rstrip(": ")
 
 
 def created(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,15 +170,21 @@ def _unreported(step: Step, execution: Execution, before: int, upstream: Iterabl
     stopped = execution.state is RunState.CANCELLED
     if isinstance(step.call, NativeCall) and not stopped:  # a job that exists reports nothing
         return _unheard(execution, before, upstream)
+    if execution.broke and not stopped:
+        return TaskTold(TaskState.FAILED, before + 1, ended, ended, execution.broke)
     # Nothing will start what waited in a run that was stopped.
     return TaskTold(TaskState.FAILED if stopped else TaskState.WAITING, before)
 
 
 def _unheard(execution: Execution, before: int, upstream: Sequence[TaskTold]) -> TaskTold:
-    """Return what is known of a job that exists: it began when all before it had ended, and ended well unless told."""
+    """Return what is known of a job that exists: it began when all before it had ended, and ended well unless told.
+
+    Where a machine could not tell all that ended badly, nobody knows of it that it ended well.
+    """
     began = max((task.ended for task in upstream if task.ended), default=execution.told["startDate"].timestamp())
     if execution.state is not None:
-        return TaskTold(TaskState.SUCCEEDED, before + 1, began, execution.told["stopDate"].timestamp())
+        state = TaskState.SUCCEEDED if execution.silence_is_good else TaskState.FAILED
+        return TaskTold(state, before + 1, began, execution.told["stopDate"].timestamp(), execution.broke)
     ready = all(task.state is TaskState.SUCCEEDED for task in upstream)
     return TaskTold(TaskState.RUNNING, before + 1, began) if ready else TaskTold(TaskState.WAITING, before)
 
