@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from anabranch.model.environment import Aws, Environment
 from anabranch.model.errors import InvalidProject
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
-from anabranch.platforms.aws.machine import DEFINITION
+from anabranch.platforms.aws.machine import DAY, DEFINITION, EVENTS_OF_A_LOOK, largest_of_looks
 from anabranch.platforms.aws.names import EXECUTION, Arns, execution_expression, execution_of
 from anabranch.platforms.aws.native import NATIVE
 from anabranch.platforms.aws.orchestration import AwsOrchestration
@@ -436,3 +437,20 @@ def test_a_machine_and_whoever_asks_for_it_call_a_part_the_same(run: str, again:
     told = evaluated(f"{{% {execution_expression(part)} %}}", given={"run": run, "again": again})
     assert told == execution_of(run, again, part)
     assert len(told) <= EXECUTION
+
+
+@pytest.mark.parametrize("poll", [1, 5, 30, 600, 3600])
+def test_a_machine_may_look_at_all_its_jobs_though_each_takes_a_day(poll: int) -> None:
+    """A history has 25,000 events, of which the wait for a turn may take 2,700, and a step some twenty."""
+    aws = Aws("123456789012", "eu-west-1", "python3.11", poll=poll)
+    seconds = machine(compiled(pipeline(python()), aws))["clean: wait"]["Seconds"]
+    for elapsed in (0, DAY // 2):
+        at = time.time() * 1000 - elapsed * 1000
+        pause = evaluated(seconds, job1={"since": at})
+        assert abs(pause - max(poll, elapsed // 50)) <= 1
+    looks, elapsed = 0, 0
+    while elapsed < DAY:
+        elapsed += max(poll, elapsed // 50)
+        looks += 1
+    steps = largest_of_looks(poll)
+    assert steps * (EVENTS_OF_A_LOOK * looks + 20) < 25_000 - 2_700

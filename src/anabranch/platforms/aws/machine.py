@@ -10,13 +10,14 @@ Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.h
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anabranch.platforms.aws.invoke import Function, Native
 from anabranch.platforms.aws.names import STEPS_FAILED, execution_expression, part_of, state_of
-from anabranch.platforms.aws.tasks import BUSY, CAUSE, Frame, patient, states_of
+from anabranch.platforms.aws.tasks import BUSY, CAUSE, SELDOM, Frame, patient, states_of
 from anabranch.platforms.aws.turns import BEFORE, LIST, turn_states
 from anabranch.platforms.aws.weave import Apart, Beside, Series, split, steps_of
 
@@ -40,9 +41,11 @@ LARGEST = 400
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
-LARGEST_OF_JOBS, LARGEST_OF_LOOKS = 200, 22
-"""Steps of one machine that starts Glue jobs: their states are longer. One that looks at them by itself does so about
-100 times for each, at nine events a look, and what is left is for the wait for its turn. Source: as above.
+LARGEST_OF_JOBS = 200
+"""Steps of one machine that starts Glue jobs: their states are longer."""
+DAY, EVENTS, EVENTS_OF_A_LOOK, EVENTS_OF_A_STEP = 86_400, 22_000, 9, 20
+"""Seconds that each job of a machine may take that looks at its jobs by itself, and the events that it has for them:
+what is left of 25,000 is for the wait for its turn. Source: as above.
 """
 DEFINITION = 1_048_576
 """Bytes of a definition. Source: as above."""
@@ -63,7 +66,7 @@ class Target:
         namespace: main, or a branch.
         protected: storage that Python steps must not write to; empty for main.
         policy: the session policy that narrows each call; empty for main.
-        poll: seconds between two looks at a job; 0 leaves the waiting to Step Functions.
+        poll: seconds between two looks at a job, at least; 0 leaves the waiting to Step Functions.
     """
 
     arns: Arns
@@ -83,6 +86,21 @@ class Machine:
     part: int
     definition: str
     inner: tuple[int, ...]
+
+
+def largest_of_looks(poll: int) -> int:
+    """Return the steps of one machine that looks at each of their jobs by itself.
+
+    Args:
+        poll: seconds between two looks, at least: they are as far apart until a job has taken `SELDOM` times as long,
+            and then ever farther.
+
+    >>> largest_of_looks(1), largest_of_looks(30), largest_of_looks(3600)
+    (5, 9, 93)
+    """
+    evenly = min(DAY, SELDOM * poll)
+    looks = evenly / poll + SELDOM * math.log(DAY / evenly)
+    return max(1, int(EVENTS / (EVENTS_OF_A_LOOK * looks + EVENTS_OF_A_STEP)))
 
 
 class Compiler:
@@ -106,7 +124,8 @@ class Compiler:
         Where steps are told so much that a definition is larger than AWS takes, there are more machines, and smaller.
         """
         jobs = any(not isinstance(call, Function) for call in self._target.calls.values())
-        self._largest = min(LARGEST, (LARGEST_OF_LOOKS if self._target.poll else LARGEST_OF_JOBS) if jobs else LARGEST)
+        most = largest_of_looks(self._target.poll) if self._target.poll else LARGEST_OF_JOBS
+        self._largest = min(LARGEST, most) if jobs else LARGEST
         while True:
             self.machines = []
             self._next = 1

@@ -33,6 +33,11 @@ CAUSE = 200
 """Characters of why one step failed."""
 QUEUE = 900
 """Seconds that a job may wait for its machine, beyond what it may run."""
+SELDOM = 50
+"""Of the time that a job has taken, with all its attempts, the part after which it is looked at again, at the earliest.
+
+So a job of a day is looked at some hundred times, and its end is known late by two hundredths.
+"""
 KEPT = "{% $states.input %}"
 """What flows on, as it came."""
 BUSY = {
@@ -84,7 +89,7 @@ class Frame:
         after: what follows: `Next` or `End`.
         bad: what flows on when the step did not end well and has said why itself, as an expression.
         counter: a variable that nothing else in the machine is called.
-        poll: seconds between two looks at a job; 0 leaves the waiting to Step Functions.
+        poll: seconds between two looks at a job, at least; 0 leaves the waiting to Step Functions.
         arns: of the account.
     """
 
@@ -195,11 +200,16 @@ def _polled(call: Job | Native, frame: Frame) -> States:
     ask = {"Type": "Task", "Output": KEPT, "Retry": [patient(BUSY["glue"])], "Catch": [frame.caught]}
     job = call.job if isinstance(call, Native) else call.name
     delay = f"{max(1, math.ceil(retry.delay))} * $power({max(1.0, retry.backoff)}, {kept}.attempt - 1)"
+    pause = f"$max([{frame.poll}, $floor(($millis() - {kept}.since) / {SELDOM * 1000})])"
     found = "$states.result.JobRun"
     said = f"{{'state': {found}.JobRunState, 'why': {found}.ErrorMessage}}"
     over = f"{kept}.state in {json.dumps(OVER)}"
     states: States = {
-        name: {"Type": "Pass", "Assign": {frame.counter: {"attempt": 1}}, "Next": f"{name}: start"},
+        name: {
+            "Type": "Pass",
+            "Assign": {frame.counter: {"attempt": 1, "since": "{% $millis() %}"}},
+            "Next": f"{name}: start",
+        },
         f"{name}: start": {
             **ask,
             "Resource": frame.arns.integration("aws-sdk:glue:startJobRun"),
@@ -207,7 +217,7 @@ def _polled(call: Job | Native, frame: Frame) -> States:
             "Assign": {frame.counter: f"{{% $merge([{kept}, {{'run': $states.result.JobRunId}}]) %}}"},
             "Next": f"{name}: wait",
         },
-        f"{name}: wait": {"Type": "Wait", "Seconds": frame.poll, "Next": f"{name}: look"},
+        f"{name}: wait": {"Type": "Wait", "Seconds": f"{{% {pause} %}}", "Next": f"{name}: look"},
         f"{name}: look": {
             **ask,
             "Resource": frame.arns.integration("aws-sdk:glue:getJobRun"),
@@ -234,7 +244,7 @@ def _polled(call: Job | Native, frame: Frame) -> States:
         states[f"{name}: again"] = {
             "Type": "Wait",
             "Seconds": f"{{% $min([{max(1, math.ceil(retry.max_delay))}, $ceil({delay})]) %}}",
-            "Assign": {frame.counter: f"{{% {{'attempt': {kept}.attempt + 1}} %}}"},
+            "Assign": {frame.counter: f"{{% {{'attempt': {kept}.attempt + 1, 'since': {kept}.since}} %}}"},
             "Next": f"{name}: start",
         }
     else:
