@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 INPUT_BYTES = 262_144
 """Of an execution. Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
 
+SEEN_WITHIN, PAUSE = 30.0, 0.5
+"""Seconds within which an execution that was started is seen, and between two looks: AWS may not tell of it at once.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+"""
+CLOCKS = 60
+"""Seconds by which the clocks of those that tell the time may differ."""
+
 ALIVE = {"STARTING", "RUNNING", "WAITING"}
 """States of a job's run that can be stopped."""
 RECENT = 50
@@ -44,7 +53,13 @@ class AwsRuns:
     """The runs of one deployed pipeline."""
 
     def __init__(
-        self, client: AwsClient, arns: Arns, owner: Owner, pipeline: Pipeline, reports: Callable[[str], Reports]
+        self,
+        client: AwsClient,
+        arns: Arns,
+        owner: Owner,
+        pipeline: Pipeline,
+        reports: Callable[[str], Reports],
+        started: dict[str, float],
     ) -> None:
         """Name the pipeline.
 
@@ -54,9 +69,10 @@ class AwsRuns:
             owner: whose deployment it is.
             pipeline: as it is deployed.
             reports: returns what the attempts of a run reported.
+            started: when executions were started from here, in full; it is added to.
         """
         self._client, self._arns, self._owner = client, arns, owner
-        self._pipeline, self._reports = pipeline, reports
+        self._pipeline, self._reports, self._started = pipeline, reports, started
         self._name = machine_name(owner, pipeline.name)
         self._machine = arns.machine(self._name)
 
@@ -181,9 +197,10 @@ class AwsRuns:
             message = f"the run is given {len(text.encode()):,} bytes, and Step Functions takes {INPUT_BYTES:,}"
             raise StepError(message, code="input-too-large", hint="put it into storage, and give its name")
         self._client.ask("stepfunctions", "start_execution", stateMachineArn=self._machine, name=name, input=text)
+        self._started[self._arns.execution(self._name, name)] = time.monotonic()
 
     def _executions(self, run: str) -> list[Execution]:
-        """Return the executions of a run, in their order.
+        """Return the executions of a run, in their order; one that was started from here is awaited.
 
         Raises:
             NotFoundError: `no-run`.
@@ -194,6 +211,9 @@ class AwsRuns:
             try:
                 told = self._client.ask("stepfunctions", "describe_execution", executionArn=arn)
             except NotFoundError:
+                if arn in self._started and time.monotonic() < self._started[arn] + SEEN_WITHIN:
+                    time.sleep(PAUSE)
+                    continue
                 break
             found.append(Execution(told))
         if not found:

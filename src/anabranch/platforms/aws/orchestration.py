@@ -43,6 +43,7 @@ class AwsOrchestration:
         """
         self._environment, self._aws, self._owner, self._access = environment, aws, owner, access
         self._arns = Arns.of(aws)
+        self._started: dict[str, float] = {}
         self.client = AwsClient(aws)
         self.platform = AwsAccount(self.client, self._arns, environment.artifacts, owner)
         self.interpreter = aws.runtime.removeprefix("python")
@@ -115,7 +116,7 @@ class AwsOrchestration:
             where = self._owner.environment
             message = f"pipeline `{pipeline.name}` is not deployed to {where}"
             raise NotFoundError(message, code="not-deployed", hint=f"anabranch apply -e {where}") from None
-        return AwsRuns(self.client, self._arns, self._owner, pipeline, reports)
+        return AwsRuns(self.client, self._arns, self._owner, pipeline, reports, self._started)
 
 
 def _file(name: str) -> bytes:

@@ -1,0 +1,156 @@
+"""Runs on an AWS that tells late: what was started is awaited."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.platforms.test_aws_tasks import compiled, pipeline, python
+
+from anabranch.model.errors import NotFoundError
+from anabranch.model.pipeline import StepId
+from anabranch.model.resource import Owner
+from anabranch.model.run import RunId
+from anabranch.platforms.aws import drive
+from anabranch.platforms.aws.drive import AwsRuns
+from anabranch.platforms.aws.names import Arns, execution_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anabranch.model.pipeline import Pipeline
+
+ARNS = Arns("123456789012", "eu-west-1")
+MACHINE = "shop--prod--daily"
+RUN = "20260101-abcd"
+CLEAN = StepId("clean")
+
+
+class Account:
+    """An account that remembers, and tells of an execution only when it was asked some times.
+
+    `refuses` has the answers that it leaves out, by execution.
+    """
+
+    def __init__(self, forms: dict[str, dict[str, Any]], late: int = 0) -> None:
+        self.machines = {key[8:]: form["definition"] for key, form in forms.items() if key.startswith("machine/")}
+        self.late, self.unseen = late, dict[str, int]()
+        self.executions: dict[str, dict[str, Any]] = {}
+        self.histories: dict[str, list[dict[str, Any]]] = {}
+        self.jobs: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def ask(self, _: str, operation: str, **told: Any) -> dict[str, Any]:
+        self.asked.append((operation, told))
+        answer: dict[str, Any] = getattr(self, operation)(**told)
+        return answer
+
+    def pages(self, service: str, operation: str, key: str, **told: Any) -> Iterator[dict[str, Any]]:
+        yield from self.ask(service, operation, **told)[key]
+
+    def begin(self, name: str, status: str = "RUNNING", machine: str = MACHINE, **given: Any) -> str:
+        arn = ARNS.execution(machine, name)
+        told = {"executionArn": arn, "name": name, "status": status, "input": json.dumps(given)}
+        self.executions[arn] = {**told, "startDate": datetime.now(UTC)}
+        self.unseen[arn] = self.late
+        return arn
+
+    def start_execution(self, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, ARG002, N803 - as AWS calls it
+        assert len(name) <= 80
+        return {"executionArn": self.begin(name, **json.loads(input))}
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        self.unseen[executionArn] = self.unseen.get(executionArn, 0) - 1
+        if executionArn not in self.executions or self.unseen[executionArn] >= 0:
+            raise NotFoundError("no such execution", code="not-on-aws")
+        return self.executions[executionArn]
+
+    def stop_execution(self, executionArn: str, error: str, cause: str) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        stopped = {"status": "ABORTED", "error": error, "cause": cause, "stopDate": datetime.now(UTC)}
+        self.executions[executionArn] |= stopped
+        return {}
+
+    def list_executions(self, stateMachineArn: str) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        own = stateMachineArn.replace(":stateMachine:", ":execution:") + ":"
+        return {"executions": [each for arn, each in self.executions.items() if arn.startswith(own)][::-1]}
+
+    def describe_state_machine(self, stateMachineArn: str) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        return {"definition": self.machines[stateMachineArn.rpartition(":")[2]]}
+
+    def get_execution_history(self, executionArn: str, maxResults: int) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        if executionArn not in self.executions:
+            raise NotFoundError("no such execution", code="not-on-aws")
+        return {"events": self.histories.get(executionArn, [])[:maxResults]}
+
+    def get_job_runs(self, JobName: str, MaxResults: int) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        return {"JobRuns": self.jobs.get(JobName, [])[:MaxResults]}
+
+    def batch_stop_job_run(self, JobName: str, JobRunIds: list[str]) -> dict[str, Any]:  # noqa: N803 - as AWS calls it
+        for each in self.jobs[JobName]:
+            if each["Id"] in JobRunIds:
+                each["JobRunState"] = "STOPPING"
+        return {}
+
+    def filter_log_events(self, **_: Any) -> dict[str, Any]:
+        return {"events": []}
+
+
+def runs(account: Account, what: Pipeline, reports: dict[tuple[StepId, int], dict[str, Any]] | None = None) -> AwsRuns:
+    return AwsRuns(account, ARNS, Owner("shop", "prod"), what, lambda _: reports or {}, {})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long."""
+    monkeypatch.setattr(drive, "PAUSE", 0.001)
+
+
+PIPELINE = pipeline(python())
+ON_LAMBDA: dict[str, Any] = {"engines": ()}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_run_that_was_just_started_is_awaited() -> None:
+    account = Account(compiled(PIPELINE, **ON_LAMBDA), late=3)
+    found = runs(account, PIPELINE)
+    found.start(RunId(RUN), {}, None)
+    assert found.events(RUN)
+    with pytest.raises(NotFoundError, match="no run"):
+        found.events("another")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_retry_that_was_just_started_is_awaited_and_the_old_end_is_not_believed() -> None:
+    account = Account(compiled(PIPELINE, **ON_LAMBDA))
+    account.executions[account.begin(RUN)] |= {"status": "FAILED", "stopDate": datetime.now(UTC)}
+    found = runs(account, PIPELINE)
+    account.late = 3
+    found.retry(RUN, [CLEAN])
+    assert {type(each.event).__name__ for each in found.events(RUN)}.isdisjoint({"RunEnded"})
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_never_seen_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "SEEN_WITHIN", 0.01)
+    account = Account(compiled(PIPELINE, **ON_LAMBDA), late=10**9)
+    found = runs(account, PIPELINE)
+    found.start(RunId(RUN), {}, None)
+    with pytest.raises(NotFoundError, match="no run"):
+        found.events(RUN)
+
+
+def test_a_run_of_a_long_name_is_retried_and_found() -> None:
+    """EventBridge gives executions names of 73 characters."""
+    run = f"{'0' * 36}_{'1' * 36}"
+    account = Account(compiled(PIPELINE, **ON_LAMBDA))
+    account.executions[account.begin(run)] |= {"status": "FAILED", "stopDate": datetime.now(UTC)}
+    found = runs(account, PIPELINE)
+    for again in range(1, 12):
+        found.retry(run, [CLEAN])
+        account.executions[ARNS.execution(MACHINE, execution_of(run, again))] |= {
+            "status": "FAILED",
+            "stopDate": datetime.now(UTC),
+        }
+    assert [events[0].run for events in found.newest(5)] == [run]
