@@ -154,3 +154,11 @@ def test_a_run_of_a_long_name_is_retried_and_found() -> None:
             "stopDate": datetime.now(UTC),
         }
     assert [events[0].run for events in found.newest(5)] == [run]
+
+
+def test_a_log_is_looked_for_from_the_moment_at_which_its_run_began() -> None:
+    account = Account(compiled(PIPELINE, **ON_LAMBDA))
+    began = account.executions[account.begin(RUN)]["startDate"].timestamp()
+    runs(account, PIPELINE).log(RUN, CLEAN, 1)
+    (asked,) = [told for operation, told in account.asked if operation == "filter_log_events"]
+    assert 0 < began - asked["startTime"] / 1000 < 120

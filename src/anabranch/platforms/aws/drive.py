@@ -126,7 +126,12 @@ class AwsRuns:
         try:
             found = list(
                 self._client.pages(
-                    "logs", "filter_log_events", "events", logGroupName=group, filterPattern=json.dumps(wanted)
+                    "logs",
+                    "filter_log_events",
+                    "events",
+                    logGroupName=group,
+                    filterPattern=json.dumps(wanted),
+                    startTime=self._began(run),
                 )
             )
             starts = [each for each in found if str(each["message"]).strip() == wanted]
@@ -144,6 +149,12 @@ class AwsRuns:
             return "".join(_printed(lines, wanted))
         except NotFoundError:
             return ""
+
+    def _began(self, run: str) -> int:
+        """Return a moment just before a run began, in milliseconds: no line of it is older."""
+        arn = self._arns.execution(self._name, execution_of(run))
+        told = self._client.ask("stepfunctions", "describe_execution", executionArn=arn)
+        return int((told["startDate"].timestamp() - CLOCKS) * 1000)
 
     def cancel(self, run: str) -> None:
         """Stop a run and its Glue jobs: what waits is never started, and a function that runs ends by itself."""
