@@ -7,9 +7,7 @@ definition again, and people retry with mended code.
 from __future__ import annotations
 
 import json
-import re
 import time
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from anabranch.model.resource import definition_in
 from anabranch.platforms import telling
 from anabranch.platforms.aws.deploy import log_group, machine_name
 from anabranch.platforms.aws.names import RETRY, execution_of
+from anabranch.platforms.aws.stop import Work, tasks_in
 from anabranch.platforms.aws.told import CANCELLED_BY, Execution, run_of, tasks_of
 from anabranch.platforms.telling import TaskState
 
@@ -42,11 +41,6 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Descr
 """
 CLOCKS = 60
 """Seconds by which the clocks of those that tell the time may differ."""
-
-ALIVE = {"STARTING", "RUNNING", "WAITING"}
-"""States of a job's run that can be stopped."""
-RECENT = 50
-"""Runs of a job that are looked at, to stop some: a run that goes on is among the newest."""
 
 
 class AwsRuns:
@@ -91,7 +85,7 @@ class AwsRuns:
 
     def definition(self) -> str:
         """Return the artifact that holds the pipeline as runs begin with it now."""
-        return definition_in(self._told(), self._pipeline.name)
+        return definition_in(self._told(self._name), self._pipeline.name)
 
     def held(self) -> str:
         """Return why runs do not go on: nobody can pause an execution."""
@@ -158,30 +152,26 @@ class AwsRuns:
 
     def cancel(self, run: str) -> None:
         """Stop a run and its Glue jobs: what waits is never started, and a function that runs ends by itself."""
-        execution = self._executions(run)[-1].told
-        if execution["status"] != "RUNNING":
+        executions = self._executions(run)
+        if executions[-1].told["status"] != "RUNNING":
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
-        arn = execution["executionArn"]
-        self._client.ask("stepfunctions", "stop_execution", executionArn=arn, error="Cancelled", cause=CANCELLED_BY)
-        for job in self._jobs():
-            self._stop(job, run)
+        self._work(run, len(executions) - 1).stop(CANCELLED_BY)
 
-    def _jobs(self) -> list[str]:
-        """Return the Glue jobs that the pipeline's machine starts."""
-        return sorted(set(re.findall(r'"JobName":"([^"]+)","Arguments":{"--anabranch_event"', self._told())))
+    def _work(self, run: str, again: int) -> Work:
+        """Return what the newest execution of a run, and those of its parts, may have started."""
+        found, todo, known = {}, [0], {0}
+        for part in todo:
+            name = machine_name(self._owner, self._pipeline.name, part)
+            tasks = tasks_in(self._told(name))
+            found[self._arns.execution(name, execution_of(run, again, part))] = tasks
+            todo += sorted(tasks.parts - known)
+            known |= tasks.parts
+        return Work(self._client, run, found)
 
-    def _told(self) -> str:
-        """Return the definition of the pipeline's machine."""
-        told = self._client.ask("stepfunctions", "describe_state_machine", stateMachineArn=self._machine)
+    def _told(self, name: str) -> str:
+        """Return the definition of a machine."""
+        told = self._client.ask("stepfunctions", "describe_state_machine", stateMachineArn=self._arns.machine(name))
         return str(told["definition"])
-
-    def _stop(self, job: str, run: str) -> None:
-        """Stop what a job does for a run: where the machine looks at its jobs by itself, nobody else would."""
-        with suppress(NotFoundError):
-            found = self._client.ask("glue", "get_job_runs", JobName=job, MaxResults=RECENT)["JobRuns"]
-            mine = [each["Id"] for each in found if each["JobRunState"] in ALIVE and _run_of(each) == run]
-            if mine:
-                self._client.ask("glue", "batch_stop_job_run", JobName=job, JobRunIds=mine)
 
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""
@@ -236,12 +226,6 @@ class AwsRuns:
         told = run_of(run, self._pipeline, executions)
         tasks = tasks_of(self._pipeline, executions, reports)
         return telling.events(self._pipeline, self._owner.namespace, told, tasks, reports)
-
-
-def _run_of(told: Mapping[str, Any]) -> str:
-    """Return the run for which a job was started; empty where it was not one of ours."""
-    event = json.loads(told.get("Arguments", {}).get("--anabranch_event", "{}"))
-    return str(event.get("given", {}).get("run", ""))
 
 
 def _printed(events: Iterator[Mapping[str, Any]], wanted: str) -> Iterator[str]:

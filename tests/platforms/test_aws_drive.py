@@ -1,4 +1,4 @@
-"""Runs on an AWS that tells late: what was started is awaited."""
+"""Runs on an AWS that tells late: what was started is awaited, what was stopped is waited for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.platforms.test_aws_tasks import compiled, pipeline, python
+from tests.platforms.test_aws_tasks import compiled, native, pipeline, python
 
+from anabranch.model.environment import Aws
 from anabranch.model.errors import NotFoundError
 from anabranch.model.pipeline import StepId
 from anabranch.model.resource import Owner
@@ -103,7 +104,7 @@ def runs(account: Account, what: Pipeline, reports: dict[tuple[StepId, int], dic
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long."""
+    """What was stopped is seen at once, and nobody waits long."""
     monkeypatch.setattr(drive, "PAUSE", 0.001)
 
 
@@ -154,6 +155,34 @@ def test_a_run_of_a_long_name_is_retried_and_found() -> None:
             "stopDate": datetime.now(UTC),
         }
     assert [events[0].run for events in found.newest(5)] == [run]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("poll", [0, 5])
+def test_jobs_of_parts_and_jobs_of_others_are_stopped_with_a_run(poll: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anabranch.platforms.aws.machine.LARGEST", 1)
+    what = pipeline(python("a"), python("b"), native())
+    account = Account(compiled(what, Aws("123456789012", "eu-west-1", "python3.11", poll=poll)))
+    account.begin(RUN)
+    parts = [account.begin(execution_of(RUN, 0, part), machine=f"{MACHINE}----{part}") for part in (1, 2, 3)]
+    ours, another = ({"--anabranch_event": json.dumps({"given": {"run": run}})} for run in (RUN, "another"))
+    for name in ("a", "b"):
+        account.jobs[f"{MACHINE}--{name}"] = [
+            {"Id": "1", "JobRunState": "RUNNING", "Arguments": ours},
+            {"Id": "2", "JobRunState": "RUNNING", "Arguments": another},
+        ]
+    account.jobs["theirs"] = [
+        {"Id": "jr_ours", "JobRunState": "RUNNING", "Arguments": {"--day": "1"}},
+        {"Id": "jr_theirs", "JobRunState": "RUNNING"},
+    ]
+    kind = "taskSucceededEventDetails" if poll else "taskSubmittedEventDetails"
+    started = {"resourceType": "glue", "resource": "startJobRun", "output": json.dumps({"JobRunId": "jr_ours"})}
+    account.histories[parts[2]] = [{"timestamp": datetime.now(UTC), kind: started}]
+    found = runs(account, what)
+    found.cancel(RUN)
+    assert {each["status"] for each in account.executions.values()} == {"ABORTED"}
+    states = {job: [each["JobRunState"] for each in those] for job, those in account.jobs.items()}
+    assert states == {job: ["STOPPING", "RUNNING"] for job in account.jobs}
 
 
 def test_a_log_is_looked_for_from_the_moment_at_which_its_run_began() -> None:
