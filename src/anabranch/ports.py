@@ -370,6 +370,14 @@ class Runs(Protocol):
         """
         ...
 
+    def lingers(self, run: str) -> bool:
+        """Return whether workers of a run that was stopped may still write; that ends by itself, in limited time.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        ...
+
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""
         ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -200,5 +202,36 @@ def test_a_cancelled_run_stops_its_jobs(tmp_path: Path) -> None:
         (told,) = client().ask("glue", "get_job_runs", **job)["JobRuns"]
         assert told["JobRunState"] == "STOPPED"
         assert remote.follow(pipeline, run.id, Told()).state == "cancelled"
+    finally:
+        deployment.apply(lambda _: None, destroy=True)
+
+
+NAP = """
+pipeline: nap
+steps:
+  nap: {shell: 'true'}
+"""
+FOLLOWER = "import sys; from anabranch.app import Project; Project.load(sys.argv[1]).at('real').branches.run('b')"
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_forced_drop_waits_for_a_function_that_cannot_be_stopped(tmp_path: Path) -> None:
+    """It would go on to write below the branch's root, which is proven to be empty."""
+    found, marker = only(tmp_path, NAP), tmp_path / "woke"
+    deployment = found.project.deployment("real")
+    deployment.apply(lambda _: None)
+    file = tmp_path / "project" / "pipelines" / "one.yaml"
+    file.write_text(NAP.replace("'true'", f"'sleep 25; touch {marker}'"))
+    try:
+        found.project.at("real").branches.create("b", "nap", at=["nap"])
+        follower = subprocess.Popen([sys.executable, "-c", FOLLOWER, str(tmp_path / "project")])
+        deadline = time.monotonic() + 60
+        while not any("/reports/" in name for name in found.lying() if name.startswith("_branches/b")):
+            assert time.monotonic() < deadline, list(found.lying())
+            time.sleep(0.2)
+        found.project.at("real").branches.drop("b", force=True)
+        assert marker.exists()
+        assert not [name for name in found.lying() if name.startswith("_branches")]
+        follower.wait(30)
     finally:
         deployment.apply(lambda _: None, destroy=True)

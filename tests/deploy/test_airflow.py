@@ -362,7 +362,7 @@ def test_a_run_of_a_branch_outlives_the_process_that_followed_it(airflow: Airflo
 
 
 def test_a_forced_drop_stops_the_run_first(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anabranch.app.elsewhere.DYING", 0.5)
+    monkeypatch.setattr("anabranch.platforms.airflow.drive.DYING", 0.5)
     found = branched(airflow)
     follower = subprocess.Popen([sys.executable, "-c", FOLLOWER, str(found.root)])
     while_it_goes_on(airflow, lambda _dag, _run: os.kill(follower.pid, signal.SIGKILL))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.platforms.test_aws_tasks import compiled, native, pipeline, python
 
+from anabranch.model import codec
 from anabranch.model.environment import Aws
 from anabranch.model.errors import NotFoundError
 from anabranch.model.pipeline import StepId
 from anabranch.model.resource import Owner
 from anabranch.model.run import RunId
+from anabranch.model.task import Done
 from anabranch.platforms.aws import drive
 from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns, execution_of
@@ -105,6 +108,7 @@ def runs(account: Account, what: Pipeline, reports: dict[tuple[StepId, int], dic
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was stopped is seen at once, and nobody waits long."""
+    monkeypatch.setattr(drive, "LAG", 0.0)
     monkeypatch.setattr(drive, "PAUSE", 0.001)
 
 
@@ -158,6 +162,45 @@ def test_a_run_of_a_long_name_is_retried_and_found() -> None:
 
 
 @pytest.mark.usefixtures("at_once")
+def test_a_function_lingers_until_it_reports_its_end_or_its_time_is_over() -> None:
+    account = Account(compiled(pipeline(python(timeout=60)), **ON_LAMBDA))
+    account.begin(RUN)
+    reports: dict[tuple[StepId, int], dict[str, Any]] = {(CLEAN, 1): {"began": time.time()}}
+    found = runs(account, PIPELINE, reports)
+    found.cancel(RUN)
+    assert found.lingers(RUN)
+    reports[CLEAN, 1]["began"] = time.time() - 80  # its own 60 seconds, and what it has to tell that they are over
+    assert found.lingers(RUN)
+    reports[CLEAN, 1]["began"] = time.time() - 95
+    assert not found.lingers(RUN)
+    reports[CLEAN, 1] |= {"began": time.time(), "outcome": codec.encode(Done(1.0))}
+    assert not found.lingers(RUN)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_function_that_was_called_and_has_not_reported_yet_lingers() -> None:
+    account = Account(compiled(PIPELINE, **ON_LAMBDA))
+    arn = account.begin(RUN)
+    call = {"FunctionName": "f", "Payload": {"step": "clean", "attempt": 1, "given": {}}}
+    scheduled = {"resourceType": "lambda", "resource": "invoke", "parameters": json.dumps(call)}
+    account.histories[arn] = [{"timestamp": datetime.now(UTC), "taskScheduledEventDetails": scheduled}]
+    reports: dict[tuple[StepId, int], dict[str, Any]] = {}
+    found = runs(account, PIPELINE, reports)
+    found.cancel(RUN)
+    assert found.lingers(RUN)
+    reports[CLEAN, 1] = {"began": 0.0, "outcome": codec.encode(Done(1.0))}
+    assert not found.lingers(RUN)
+
+
+def test_just_after_a_run_was_stopped_nothing_is_sure() -> None:
+    account = Account(compiled(PIPELINE, **ON_LAMBDA))
+    account.begin(RUN)
+    found = runs(account, PIPELINE)
+    found.cancel(RUN)
+    assert found.lingers(RUN)
+
+
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("poll", [0, 5])
 def test_jobs_of_parts_and_jobs_of_others_are_stopped_with_a_run(poll: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anabranch.platforms.aws.machine.LARGEST", 1)
@@ -183,6 +226,10 @@ def test_jobs_of_parts_and_jobs_of_others_are_stopped_with_a_run(poll: int, monk
     assert {each["status"] for each in account.executions.values()} == {"ABORTED"}
     states = {job: [each["JobRunState"] for each in those] for job, those in account.jobs.items()}
     assert states == {job: ["STOPPING", "RUNNING"] for job in account.jobs}
+    assert found.lingers(RUN)
+    for those in account.jobs.values():
+        those[0]["JobRunState"] = "STOPPED"
+    assert not found.lingers(RUN)
 
 
 def test_a_log_is_looked_for_from_the_moment_at_which_its_run_began() -> None:

@@ -43,10 +43,6 @@ RECENT = 25
 """Runs of a pipeline that are asked for, to learn what main has done."""
 
 
-DYING = 10.0
-"""Seconds that a worker may go on after its run was stopped: a task of Airflow asks every five whether it was."""
-
-
 class Elsewhere(Project):
     """A project in an environment. Its history there is kept beside the project's own, as the platform tells it."""
 
@@ -263,24 +259,26 @@ class Elsewhere(Project):
             raise ConflictError(message, code="not-dropped", hint="look at the rights, then drop it again")
 
     def _stop(self, branch: Branch, *, force: bool) -> None:
-        """Make sure that no run of a branch goes on: it would write where nothing should be left."""
-        stopped = 0.0
+        """Make sure that no run of a branch goes on, nor a worker of one: it would write where nothing may be left."""
+        stopped: list[tuple[Runs, RunId]] = []
         for known in self.runs.newest(branch.pipeline, branch.name, RECENT):
-            if known.state is RunState.CANCELLED:
-                stopped = max(stopped, known.ended_at or 0.0)
-            if known.state not in {RunState.RUNNING, RunState.DEAD}:
+            if known.state not in {RunState.RUNNING, RunState.DEAD, RunState.CANCELLED}:
                 continue
             try:
                 runs = self._of_branch(branch, self.runs.definition(known.id))
                 told = fold(runs.events(known.id))
             except (NotFoundError, UsageError):  # it is not there, or nobody says where to ask
                 continue
-            if told is None or told.state is not RunState.RUNNING:
+            if told is None or told.state not in {RunState.RUNNING, RunState.CANCELLED}:
                 continue
-            if not force:
-                message = f"branch `{branch.name}` is in use: run {known.id} goes on in {self.environment.name}"
-                raise ConflictError(message, code="branch-busy", hint="wait for it, or stop it and drop all: --force")
-            with suppress(ConflictError):  # it has ended meanwhile
-                runs.cancel(known.id)
-                stopped = time.time()
-        time.sleep(max(0.0, stopped + DYING - time.time()))
+            if told.state is RunState.RUNNING:
+                if not force:
+                    message = f"branch `{branch.name}` is in use: run {known.id} goes on in {self.environment.name}"
+                    hint = "wait for it, or stop it and drop all: --force"
+                    raise ConflictError(message, code="branch-busy", hint=hint)
+                with suppress(ConflictError):  # it has ended meanwhile
+                    runs.cancel(known.id)
+            stopped.append((runs, known.id))
+        for runs, run in stopped:
+            while runs.lingers(run):
+                time.sleep(POLL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from anabranch.model.call import ContainerCall, NativeCall
@@ -27,6 +28,9 @@ SEEN_WITHIN = 400.0
 
 Source: https://airflow.apache.org/docs/apache-airflow/stable/configurations-ref.html#refresh-interval
 """
+
+DYING = 10.0
+"""Seconds that a worker may go on after its run was stopped: a task of Airflow asks every five whether it was."""
 
 STALE = 30.0
 """Seconds after which an import error is believed though it is older than the wait."""
@@ -199,6 +203,11 @@ class AirflowRuns:
         if self._api.get(path, holding="state")["state"] in {"success", "failed"}:
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
         self._api.ask("PATCH", path, {"state": "failed", "note": CANCELLED_BY}, again=True)
+
+    def lingers(self, run: str) -> bool:
+        """Return whether tasks of a run that was stopped may not have heard of it yet."""
+        ended = self._api.get(f"{self._path}/dagRuns/{part(run)}").get("end_date")
+        return ended is not None and time.time() < datetime.fromisoformat(ended).timestamp() + DYING
 
     def retry(self, run: str, steps: Sequence[StepId]) -> None:
         """Run steps of a run again, with what is downstream of them, in the newest code."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError, NotFoundError, StepError
 from anabranch.model.graph import reachable
+from anabranch.model.report import outcome_in
 from anabranch.model.resource import definition_in
 from anabranch.platforms import telling
 from anabranch.platforms.aws.deploy import log_group, machine_name
@@ -41,6 +42,8 @@ Source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Descr
 """
 CLOCKS = 60
 """Seconds by which the clocks of those that tell the time may differ."""
+LAG = 10.0
+"""Seconds after a run was stopped in which what was started just before may not be seen yet."""
 
 
 class AwsRuns:
@@ -156,6 +159,23 @@ class AwsRuns:
         if executions[-1].told["status"] != "RUNNING":
             raise ConflictError(f"run {run} has ended already", code="run-ended", hint=f"anabranch runs show {run}")
         self._work(run, len(executions) - 1).stop(CANCELLED_BY)
+
+    def lingers(self, run: str) -> bool:
+        """Return whether a function or job of a run that was stopped may still write; that ends by itself."""
+        executions = self._executions(run)
+        ended, now = executions[-1].told.get("stopDate"), time.time()
+        if ended is None or now < ended.timestamp() + LAG:
+            return True
+        work, reports = self._work(run, len(executions) - 1), self._reports(run)
+
+        def goes_on(begun: Mapping[tuple[StepId, int], float]) -> bool:
+            return any(now < at + work.functions.get(step, 0.0) for (step, _), at in begun.items())
+
+        silent = {key: float(report["began"]) for key, report in reports.items() if outcome_in(report) is None}
+        if goes_on(silent) or work.stop_jobs():
+            return True
+        # What was called and has not reported yet may be about to begin.
+        return goes_on({key: at for key, at in work.history().called.items() if key not in reports})
 
     def _work(self, run: str, again: int) -> Work:
         """Return what the newest execution of a run, and those of its parts, may have started."""
