@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -112,22 +113,36 @@ def run(arguments: list[str], variables: dict[str, str], limit: float) -> tuple[
     python = os.environ.get("ANABRANCH_PYTHON", sys.executable)  # Glue's own may be too old
     command = [python, str(Path(__file__).resolve()), str(HERE / "project"), *arguments]
     process = subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",  # a step may print what it likes
+        start_new_session=True,
     )
     over = threading.Event()
 
     def end() -> None:
         over.set()
-        os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
 
     timer = threading.Timer(max(0.1, limit), end)
     timer.start()
-    try:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-        return process.wait(), over.is_set()
-    finally:
-        timer.cancel()
+    with process:
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+            return process.wait(), over.is_set()
+        finally:  # whatever happened, nothing of the step goes on
+            timer.cancel()
+            kill(process)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """End a process and all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def enter(project: str, arguments: list[str]) -> None:
