@@ -20,6 +20,11 @@ PREFIX = "anabranch_"
 CACHE = Path(os.environ.get("ANABRANCH_CACHE", "/tmp/anabranch"))  # noqa: S108 - the disk that a job has
 SECONDS, LINES = 2.0, 500
 """How long, and how many, lines wait to be written to the log."""
+BATCH, EVENT, LINE = 1_048_576, 26, 200_000
+"""Bytes that are written to a log at once, those that each line has besides, and those of a line that are told.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+"""
 
 
 def given(name: str) -> str:
@@ -49,8 +54,8 @@ def fetched(url: str, folder: Path) -> Path:
     else:
         with zipfile.ZipFile(archive) as file:
             file.extractall(fresh)  # noqa: S202 - our own
-            for entry in file.infolist():
-                (fresh / entry.filename).chmod(entry.external_attr >> 16 or 0o644)
+            for each in file.infolist():
+                (fresh / each.filename).chmod(each.external_attr >> 16 or 0o644)
     archive.unlink()
     try:
         fresh.rename(target)
@@ -77,8 +82,7 @@ class Told:
     def write(self, text: str) -> int:
         """Write text; lines that are whole are told."""
         *lines, self.line = (self.line + text).split("\n")
-        now = int(time.time() * 1000)
-        self.waiting += [{"timestamp": now, "message": line[:200_000] or " "} for line in lines]
+        self.waiting += map(entry, lines)
         if len(self.waiting) >= LINES or time.monotonic() - self.since > SECONDS:
             self.tell()
         return int(self.stream.write(text))
@@ -91,11 +95,37 @@ class Told:
         """Write what waits to the log: a step does not fail because nobody can read what it prints."""
         told, self.waiting, self.since = self.waiting, [], time.monotonic()
         try:
-            for start in range(0, len(told), LINES):
-                events = told[start : start + LINES]
+            for events in batches(told):
                 self.logs.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=events)
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.stream.write(f"the log is not written: {error}\n")
+
+    def end(self) -> None:
+        """Write all that waits to the log, and the last line where it is not whole."""
+        if self.line:
+            self.waiting.append(entry(self.line))
+            self.line = ""
+        self.tell()
+
+
+def entry(line: str) -> dict[str, Any]:
+    """Return a line as a log takes it, cut off where it is too long."""
+    message = line.encode("utf-8", "replace")[:LINE].decode("utf-8", "ignore")
+    return {"timestamp": int(time.time() * 1000), "message": message or " "}
+
+
+def batches(events: "list[dict[str, Any]]") -> "list[list[dict[str, Any]]]":
+    """Return lines in groups that a log takes at once."""
+    found: list[list[dict[str, Any]]] = [[]]
+    size = 0
+    for each in events:
+        more = len(each["message"].encode()) + EVENT
+        if len(found[-1]) == LINES or size + more > BATCH:
+            found.append([])
+            size = 0
+        found[-1].append(each)
+        size += more
+    return [group for group in found if group]
 
 
 class Context:
@@ -153,7 +183,7 @@ def main() -> None:
     try:
         good = handle(event, Context(float(given("seconds"))))["ok"]
     finally:
-        told.tell()
+        told.end()
         sys.stdout = told.stream
     if good:
         import boto3
