@@ -55,7 +55,11 @@ def main(arguments: list[str], root: Path) -> int:
     given = parser.parse_args(arguments)
     run, attempt = os.environ.get(RUN, "manual"), int(os.environ.get(ATTEMPT) or 1)
     began = time.time()
-    definition = json.loads(_content(given.definition))
+    try:
+        definition = json.loads(_content(given.definition))
+    except AnabranchError as error:  # nothing can be reported: whose attempt this is stands there
+        _say(error.message, error.hint)
+        return StepError.exit_code
     storage, step = mirror.local(given.storage), StepId(given.step)
 
     def report(began: float, outcome: Outcome | None = None) -> None:
@@ -98,10 +102,12 @@ def _content(place: str) -> bytes:
     Raises:
         StepError: `missing-definition`, `storage-unreachable`, `storage-denied`.
     """
-    if not mirror.is_url(place):
-        return Path(place).read_bytes()
-    folder, _, name = place.rpartition("/")
-    body = objects(folder).read(name)
+    body: bytes | None = None
+    if mirror.is_url(place):
+        folder, _, name = place.rpartition("/")
+        body = objects(folder).read(name)
+    elif Path(place).is_file():
+        body = Path(place).read_bytes()
     if body is None:
         raise StepError(f"there is no {place}", code="missing-definition", hint="apply again")
     return body

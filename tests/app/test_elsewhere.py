@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from anabranch.app.deploy import as_workers_see
 from anabranch.data.objects import mirror
-from anabranch.entry import dataset_here
+from anabranch.entry import dataset_here, main
 from anabranch.model.dataset import Bound, DatasetSpec
 from anabranch.model.environment import kept_there
+from anabranch.model.errors import StepError
 from anabranch.model.pipeline import Needs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_dataset_of_main_is_told_by_its_url_and_read_where_the_worker_mirrors_it(
@@ -48,3 +49,12 @@ def test_an_environment_says_where_a_secret_is_kept_there() -> None:
         "OWN": "secret://env/OWN",
         "MORE": "secret://ssm/more",
     }
+
+
+@pytest.mark.parametrize("verb", ["step", "lost"])
+def test_an_attempt_without_its_definition_fails_and_says_so(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [verb, "clean", "--definition", str(tmp_path / "daily-0.json"), "--storage", str(tmp_path)]
+    assert main(arguments, tmp_path) == StepError.exit_code
+    assert f"there is no {tmp_path}/daily-0.json" in capsys.readouterr().out
