@@ -454,3 +454,11 @@ def test_a_machine_may_look_at_all_its_jobs_though_each_takes_a_day(poll: int) -
         looks += 1
     steps = largest_of_looks(poll)
     assert steps * (EVENTS_OF_A_LOOK * looks + 20) < 25_000 - 2_700
+
+
+@pytest.mark.parametrize("job", ["load", "load:3"])
+def test_no_other_batch_job_of_a_like_name_may_be_started(job: str) -> None:
+    step = replace(native("batch", queue="fast"), call=NativeCall("batch", job, (("queue", "fast"),)))
+    may = allowed(compiled(pipeline(step)), "shop--prod--daily----states")["batch:SubmitJob"]
+    place = "arn:aws:batch:eu-west-1:123456789012:"
+    assert may == [f"{place}job-definition/{job}", f"{place}job-definition/{job}:*", f"{place}job-queue/fast"]

@@ -159,8 +159,8 @@ class Arns:
         return self._in("glue", f"job/{name}")
 
     def batch(self, name: str) -> str:
-        """Of every revision of a definition of a Batch job."""
-        return self._in("batch", f"job-definition/{name.partition(':')[0]}*")
+        """Of a definition of a Batch job; of one revision of it, where the name has that."""
+        return self._in("batch", f"job-definition/{name}")
 
     def full(self, what: str) -> str:
         """Of `service:resource`."""

@@ -81,6 +81,7 @@ NATIVE = {
         ("batch:SubmitJob",),
         ("batch", "describe_job_definitions", "jobDefinitionName"),
         (
+            ("batch:SubmitJob", "batch:job-definition/{job}:*"),  # the newest revision, where the job names none
             ("batch:SubmitJob", "batch:job-queue/{queue}"),
             ("batch:DescribeJobs", "*"),
             ("batch:TerminateJob", "*"),
