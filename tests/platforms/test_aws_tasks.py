@@ -21,6 +21,7 @@ from anabranch.model.environment import Aws, Environment
 from anabranch.model.errors import InvalidProject
 from anabranch.model.pipeline import DatasetInput, DatasetOutput, Needs, Pipeline, Retry, Step, StepId
 from anabranch.model.resource import Owner
+from anabranch.platforms.airflow.native import wrong_with
 from anabranch.platforms.aws.machine import DAY, DEFINITION, EVENTS_OF_A_LOOK, largest_of_looks
 from anabranch.platforms.aws.names import EXECUTION, Arns, execution_expression, execution_of
 from anabranch.platforms.aws.native import NATIVE
@@ -210,7 +211,7 @@ def test_a_job_that_exists_reads_of_the_branch_what_the_branch_makes_and_writes_
 @pytest.mark.parametrize("platform", NATIVE)
 def test_the_machine_may_start_just_the_jobs_that_exist_which_it_starts(platform: str) -> None:
     role = "arn:aws:iam::123456789012:role/theirs"
-    forms = compiled(pipeline(native(platform, queue="fast", day="1", main="s3://code/main.py", role=role)))
+    forms = compiled(pipeline(native(platform, queue="fast", day="1", script="s3://code/main.py", role=role)))
     cell = NATIVE[platform]
     assert machine(forms)["borrow"]["Resource"] == f"arn:aws:states:::{cell.resource}"
     for action, resources in allowed(forms, "shop--prod--daily----states").items():
@@ -226,12 +227,25 @@ def test_an_argument_may_be_called_as_what_another_platform_needs(platform: str)
 
 
 def test_a_spark_job_of_emr_serverless_is_narrowed_in_a_branch() -> None:
-    told = {"main": "s3://code/main.py", "role": "arn:aws:iam::123456789012:role/theirs", "give": "${out.given}"}
+    told = {
+        "script": "s3://code/main.py",
+        "role": "arn:aws:iam::123456789012:role/theirs",
+        "args": "--from ${in.raw} 'in quotes'",
+        "spark": "--conf spark.cores.max=${params.cores}",
+        "give": "${out.given}",
+    }
     forms = compiled(pipeline(native("emr-serverless", **told)), namespace="fix")
     arguments = machine(forms)["borrow"]["Arguments"]
     assert arguments["JobDriver"]["SparkSubmit"] == {
         "EntryPoint": '{% "s3://code/main.py" %}',
-        "EntryPointArguments": ["--give", '{% $given.storage & "/raw/given.csv" %}'],
+        "EntryPointArguments": [
+            '{% "--from" %}',
+            '{% "s3://lake/shop" & "/raw/raw.csv" %}',
+            '{% "in quotes" %}',
+            "--give",
+            '{% $given.storage & "/raw/given.csv" %}',
+        ],
+        "SparkSubmitParameters": '{% "--conf spark.cores.max=" & $string($lookup($given.params, "cores")) %}',
     }
     assert "_branches/fix/*" in arguments["ExecutionIamPolicy"]["Policy"]
     assert allowed(forms, "shop--prod--fix--daily----states")["iam:PassRole"] == [told["role"]]
@@ -245,6 +259,7 @@ def test_a_spark_job_of_emr_serverless_is_narrowed_in_a_branch() -> None:
         (native("redshift"), AWS, "nothing on AWS starts yet"),
         (native("batch"), AWS, "the argument `queue`"),
         (native("batch", queue="${params.day}"), AWS, "leaves the queue of its job open"),
+        (native("emr-serverless", script="s3://a.py", role="arn:r", args="it's"), AWS, "that is no command line"),
     ],
 )
 def test_what_would_not_work_is_refused_with_the_reason(step: Step, aws: Aws, said: str) -> None:
@@ -462,3 +477,34 @@ def test_no_other_batch_job_of_a_like_name_may_be_started(job: str) -> None:
     may = allowed(compiled(pipeline(step)), "shop--prod--daily----states")["batch:SubmitJob"]
     place = "arn:aws:batch:eu-west-1:123456789012:"
     assert may == [f"{place}job-definition/{job}", f"{place}job-definition/{job}:*", f"{place}job-queue/fast"]
+
+
+@pytest.mark.parametrize(
+    "platform, kind", [("step-functions", "states:{}:stateMachine"), ("lambda", "lambda:{}:function")]
+)
+def test_a_job_may_be_named_in_full(platform: str, kind: str) -> None:
+    """As Airflow wants it, so that one step serves both."""
+
+    def of(job: str) -> dict[str, dict[str, Any]]:
+        return compiled(pipeline(replace(native(platform), call=NativeCall(platform, job, (("day", "1"),)))))
+
+    place = kind.format("eu-west-1:123456789012")
+    whole = of(f"arn:aws:{place}:theirs")
+    assert whole == of("theirs")
+    assert f"arn:aws:{place}:theirs" in machine(whole)["borrow"]["Arguments"].values()
+    other = f"arn:aws:{kind.format('eu-west-1:999999999999')}:theirs"
+    assert other in machine(of(other))["borrow"]["Arguments"].values()
+    assert [other] in allowed(of(other), "shop--prod--daily----states").values()
+
+
+def test_a_step_on_emr_serverless_is_the_same_on_airflow() -> None:
+    told = {
+        "script": "s3://code/x.py",
+        "role": "arn:aws:iam::123456789012:role/r",
+        "args": "--in ${in.raw}",
+        "spark": "-v",
+    }
+    step = native("emr-serverless", **told)
+    assert isinstance(step.call, NativeCall)
+    assert not list(wrong_with(step, step.call))
+    assert machine(compiled(pipeline(step)))["borrow"]["Arguments"]["JobDriver"]["SparkSubmit"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from anabranch.platforms.aws.limits import (
     WORKERS,
 )
 from anabranch.platforms.aws.names import state_of
-from anabranch.platforms.aws.native import NATIVE, NEEDED, PLAIN
+from anabranch.platforms.aws.native import COMMAND_LINES, NATIVE, NEEDED, PLAIN
 from anabranch.platforms.aws.policies import reads_only
 from anabranch.platforms.aws.secrets import HERE, MANAGER, STORE, split
 
@@ -124,6 +125,12 @@ def _native(step: Step, call: NativeCall) -> Iterator[Diagnostic]:
         if name not in told:
             message = f"step `{step.id}` does not give its {call.platform} job the argument `{name}`"
             yield Diagnostic("missing-argument", message, f"arguments: {{{name}: ...}}", step.place)
+    for name in (each for each in COMMAND_LINES.get(call.platform, ()) if each in told):
+        try:
+            shlex.split(told[name])
+        except ValueError as error:
+            message = f"step `{step.id}` has an argument `{name}` that is no command line: {str(error).lower()}"
+            yield Diagnostic("no-cell", message, "look at its quotes", step.place)
     for name in (each for each in PLAIN if each in NEEDED.get(call.platform, ()) and each in told):
         if "${" in told[name] or not told[name]:
             message = f"step `{step.id}` leaves the {name} of its job open, and the state machine's rights name it"

@@ -43,7 +43,7 @@ from anabranch.platforms.aws.limits import (
 )
 from anabranch.platforms.aws.machine import DEFINITION, Compiler, Target
 from anabranch.platforms.aws.names import MACHINE, ROLE, SCHEDULE, Arns, name_of, path_of
-from anabranch.platforms.aws.native import expression
+from anabranch.platforms.aws.native import expressions
 from anabranch.platforms.aws.weave import weave
 
 if TYPE_CHECKING:
@@ -341,6 +341,9 @@ class Deploying:
                 locations[f"{where}.{port.name}"] = f"{root} & {json.dumps(f'/{location}')}"
         told = tuple((name, expression(value, locations)) for name, value in call.arguments)
         return Native(call.platform, call.job, told, narrow)
+        branch = self.owner.namespace != "main"
+        told, job = expressions(call, locations), self.arns.short(call.job)
+        return Native(call.platform, job, told, policies.for_job_in_branch(self.root, self.arns) if branch else "")
 
     def _is_job(self, step: Step, pipeline: Pipeline) -> bool:
         return step.id not in self.reused and engine_of(pipeline, step, self.environment) == GLUE

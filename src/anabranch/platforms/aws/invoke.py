@@ -45,7 +45,7 @@ class Native:
     Attributes:
         platform: one of `NATIVE`.
         job: as it is called there.
-        arguments: expressions, by name.
+        arguments: expressions, each with its name.
         policy: narrows the call; empty for main.
     """
 
@@ -56,7 +56,7 @@ class Native:
 
     def told(self, arns: Arns) -> dict[str, Any]:
         """Return what the integration is told."""
-        told = asked(self.platform, self.job, dict(self.arguments), arns)
+        told = asked(self.platform, self.job, self.arguments, arns)
         return {**told, **narrowed(self.platform, self.policy)}
 
 

@@ -150,9 +150,21 @@ class Arns:
         """Of what Step Functions do with another service: `service:operation`."""
         return f"arn:{self.partition}:states:::{call}"
 
+    def short(self, name: str) -> str:
+        """Return the name of what is told in full and is in this account and region; any other name as it is.
+
+        >>> arns = Arns("123456789012", "eu-west-1")
+        >>> arns.short("arn:aws:states:eu-west-1:123456789012:stateMachine:theirs"), arns.short("theirs")
+        ('theirs', 'theirs')
+        >>> arns.short("arn:aws:lambda:eu-west-1:999999999999:function:f")
+        'arn:aws:lambda:eu-west-1:999999999999:function:f'
+        """
+        kinds = (self.function(""), self.machine(""))
+        return next((name.removeprefix(kind) for kind in kinds if name.startswith(kind)), name)
+
     def function(self, name: str) -> str:
-        """Of a Lambda function."""
-        return self._in("lambda", f"function:{name}")
+        """Of a Lambda function, which may be told in full already."""
+        return name if name.startswith("arn:") else self._in("lambda", f"function:{name}")
 
     def job(self, name: str) -> str:
         """Of a Glue job."""
@@ -168,8 +180,8 @@ class Arns:
         return self._in(service, resource)
 
     def machine(self, name: str) -> str:
-        """Of a state machine."""
-        return self._in("states", f"stateMachine:{name}")
+        """Of a state machine, which may be told in full already."""
+        return name if name.startswith("arn:") else self._in("states", f"stateMachine:{name}")
 
     def execution(self, machine: str, name: str) -> str:
         """Of an execution of a state machine."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from anabranch.model.call import NativeCall
     from anabranch.platforms.aws.names import Arns
 
 
@@ -92,7 +94,7 @@ NATIVE = {
     ),
     # Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-emr-serverless.html
     "emr-serverless": Cell(
-        "an application of EMR Serverless that exists, with its arguments `main` and `role`",
+        "an application of EMR Serverless that exists, with its arguments `script` and `role`",
         "emr-serverless:startJobRun.sync",
         lambda arns, job: arns.full(f"emr-serverless:/applications/{job}"),
         ("emr-serverless:StartJobRun",),
@@ -110,8 +112,10 @@ NATIVE = {
 }
 """The platforms whose jobs a state machine starts."""
 
-NEEDED = {"batch": ("queue",), "emr-serverless": ("main", "role")}
+NEEDED = {"batch": ("queue",), "emr-serverless": ("script", "role")}
 """Arguments without which a job cannot be started."""
+COMMAND_LINES = {"emr-serverless": ("args",)}
+"""Arguments that are command lines, of which the job is given the words."""
 PLAIN = ("queue", "role")
 """Arguments that are part of what the machine may do, so no run can choose them."""
 
@@ -149,16 +153,35 @@ def expression(text: str, locations: Mapping[str, str]) -> str:
     return " & ".join(parts) or '""'
 
 
-def asked(platform: str, job: str, arguments: Mapping[str, str], arns: Arns) -> dict[str, Any]:
+def expressions(call: NativeCall, locations: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the arguments of a job as expressions, each with its name; of a command line each word is one.
+
+    Args:
+        call: whose.
+        locations: as `expression` takes them.
+
+    Raises:
+        ValueError: a command line has quotes that do not end.
+    """
+    lines = COMMAND_LINES.get(call.platform, ())
+    return tuple(
+        (name, expression(word, locations))
+        for name, text in call.arguments
+        for word in (shlex.split(text) if name in lines else [text])
+    )
+
+
+def asked(platform: str, job: str, arguments: Sequence[tuple[str, str]], arns: Arns) -> dict[str, Any]:
     """Return what an integration is told to start a job.
 
     Args:
         platform: one of `NATIVE`.
         job: as the platform calls it.
-        arguments: expressions, by name.
+        arguments: as `expressions` returns them.
         arns: of the account.
     """
-    told = {name: f"{{% {value} %}}" for name, value in arguments.items()}
+    given = [(name, f"{{% {value} %}}") for name, value in arguments]
+    told = dict(given)
     match platform:
         case "glue":
             return {"JobName": job, "Arguments": {_dashed(name): value for name, value in told.items()}}
@@ -168,10 +191,12 @@ def asked(platform: str, job: str, arguments: Mapping[str, str], arns: Arns) -> 
             started = {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "{% $states.context.Execution.Id %}"}
             return {"StateMachineArn": arns.machine(job), "Input": {**told, **started}}
         case "emr-serverless":
-            main, role = told.pop("main"), told.pop("role")
-            words = [word for name, value in told.items() for word in (_dashed(name), value)]
-            spark = {"EntryPoint": main, "EntryPointArguments": words}
-            return {"ApplicationId": job, "ExecutionRoleArn": role, "JobDriver": {"SparkSubmit": spark}}
+            rest = [(name, value) for name, value in given if name not in {"script", "role", "spark"}]
+            words = [word for name, value in rest for word in ((value,) if name == "args" else (_dashed(name), value))]
+            spark: dict[str, Any] = {"EntryPoint": told["script"], "EntryPointArguments": words}
+            if "spark" in told:
+                spark["SparkSubmitParameters"] = told["spark"]
+            return {"ApplicationId": job, "ExecutionRoleArn": told["role"], "JobDriver": {"SparkSubmit": spark}}
         case _:
             queue = told.pop("queue", "")
             name = re.sub(r"[^A-Za-z0-9_-]", "-", job)[:100]
