@@ -22,7 +22,7 @@ from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns, execution_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from anabranch.model.pipeline import Pipeline
 
@@ -53,6 +53,9 @@ class Account:
 
     def pages(self, service: str, operation: str, key: str, **told: Any) -> Iterator[dict[str, Any]]:
         yield from self.ask(service, operation, **told)[key]
+
+    def beside(self, ask: Callable[[str], Any], those: Iterable[str]) -> list[Any]:
+        return [ask(each) for each in those]
 
     def begin(self, name: str, status: str = "RUNNING", machine: str = MACHINE, **given: Any) -> str:
         arn = ARNS.execution(machine, name)
@@ -146,9 +149,9 @@ def test_what_was_never_seen_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         found.events(RUN)
 
 
-def test_a_run_of_a_long_name_is_retried_and_found() -> None:
+@pytest.mark.parametrize("run", [RUN, f"{'0' * 36}_{'1' * 36}", "x" * 80])
+def test_a_run_is_retried_and_found_however_long_its_name_is(run: str) -> None:
     """EventBridge gives executions names of 73 characters."""
-    run = f"{'0' * 36}_{'1' * 36}"
     account = Account(compiled(PIPELINE, **ON_LAMBDA))
     account.executions[account.begin(run)] |= {"status": "FAILED", "stopDate": datetime.now(UTC)}
     found = runs(account, PIPELINE)

@@ -339,11 +339,7 @@ class Deploying:
                 root = "$given.storage" if port.dataset in pipeline.writer_of else json.dumps(self.environment.storage)
                 location = pipeline.dataset_by_name[port.dataset].location
                 locations[f"{where}.{port.name}"] = f"{root} & {json.dumps(f'/{location}')}"
-        told = tuple((name, expression(value, locations)) for name, value in call.arguments)
-        return Native(call.platform, call.job, told, narrow)
-        branch = self.owner.namespace != "main"
-        told, job = expressions(call, locations), self.arns.short(call.job)
-        return Native(call.platform, job, told, policies.for_job_in_branch(self.root, self.arns) if branch else "")
+        return Native(call.platform, self.arns.short(call.job), expressions(call, locations), narrow)
 
     def _is_job(self, step: Step, pipeline: Pipeline) -> bool:
         return step.id not in self.reused and engine_of(pipeline, step, self.environment) == GLUE

@@ -17,7 +17,7 @@ from anabranch.model.report import outcome_in
 from anabranch.model.resource import definition_in
 from anabranch.platforms import telling
 from anabranch.platforms.aws.deploy import log_group, machine_name
-from anabranch.platforms.aws.names import RETRY, execution_of
+from anabranch.platforms.aws.names import EXECUTION, RETRY, execution_of
 from anabranch.platforms.aws.stop import Work, tasks_in
 from anabranch.platforms.aws.told import CANCELLED_BY, Execution, run_of, tasks_of
 from anabranch.platforms.telling import TaskState
@@ -109,10 +109,11 @@ class AwsRuns:
         return [told for told in self._client.beside(self.events, islice(self.names(), limit)) if told]
 
     def _run_named(self, listed: Mapping[str, Any]) -> str:
-        """Return the run of an execution: a retry's name may be too long to tell all of it."""
+        """Return the run of an execution: the name of a retry may be too long to tell all of it."""
         name = str(listed["name"])
-        if RETRY not in name:
-            return name
+        run, retry, _ = name.partition(RETRY)
+        if not retry or len(name) < EXECUTION:
+            return run
         told = self._client.ask("stepfunctions", "describe_execution", executionArn=listed["executionArn"])
         return str(Execution(told).given.get("run", name))
 
