@@ -64,7 +64,7 @@ def main(arguments: list[str], root: Path) -> int:
 
     def report(began: float, outcome: Outcome | None = None) -> None:
         *folders, name = given.definition.split("/")
-        deployment = "/".join(folders[-3:])  # as `reports.deployment_of` has it
+        deployment = "/".join(folders[-3:])  # as `Owner.path` has it
         told: dict[str, Any] = {"anabranch": 1, "definition": name, "deployment": deployment, "began": began}
         if outcome is not None:
             told |= {"ended": time.time(), "outcome": codec.encode(outcome)}

@@ -82,8 +82,9 @@ def test_a_function_that_cannot_even_begin_is_told_with_what_lambda_says(on_aws:
 def test_a_second_run_waits_for_its_turn(on_aws: OnAws) -> None:
     remote, pipeline = on_aws.project.remote("real"), on_aws.project.pipeline("flaky")
     first = remote.run(pipeline, {"marker": str(on_aws.folder / "turn")}, None, Told(), wait=False)
-    assert remote.under_way(pipeline) is not None
-    second = remote.run(pipeline, {"marker": str(on_aws.folder / "turn")}, None, Told())
+    said: list[str] = []
+    second = remote.run(pipeline, {"marker": str(on_aws.folder / "turn")}, None, Told(), said=said.append)
+    assert said == [f"run {first.id} goes on: this one waits for its turn"]
     ended = {run.id: run for run in remote.newest("flaky", 5)}
     assert ended[first.id].state == "succeeded"
     begun = min(step.started_at or 0.0 for step in second.steps)

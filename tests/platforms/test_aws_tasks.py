@@ -289,7 +289,7 @@ def test_a_pipeline_of_many_steps_has_a_role_that_aws_takes() -> None:
 
 
 def test_jobs_that_exist_are_named_once_in_the_rights_of_the_machine_that_starts_them() -> None:
-    told = (("main", "s3://code/main.py"), ("role", "arn:aws:iam::123456789012:role/theirs"))
+    told = (("script", "s3://code/main.py"), ("role", "arn:aws:iam::123456789012:role/theirs"))
     spark = [Step(StepId(f"s{i}"), NativeCall("emr-serverless", f"theirs{i:08d}", told)) for i in range(20)]
     glue = [Step(StepId(f"g{i}"), NativeCall("glue", f"theirs{i:08d}")) for i in range(60)]
     rights = compiled(pipeline(*spark, *glue))["role/shop--prod--daily----states"]["policy"]

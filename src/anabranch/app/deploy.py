@@ -269,7 +269,7 @@ class Deployment:
             made = replace(made, changes=(*made.changes, *self.apply(told, destroy=True).changes))
         own = self.owner.namespace == MAIN  # a branch's reports lie below its root, and go with it
         storages = {was.storage, self.environment.storage} if own else set[str]()
-        mine = reports.deployment_of(self.owner)
+        mine = self.owner.path
         forgotten = sum(reports.forget(mirror.local(each), mine) for each in sorted(storages))
         there = [each for platform in platforms for each in platform.live([]).values()]
         return Destroyed(made, forgotten, tuple(each.address for each in there if each.owner == self.owner))

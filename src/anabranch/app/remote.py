@@ -15,7 +15,7 @@ from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from anabranch.app.deploy import Deployment
     from anabranch.app.project import Project
@@ -69,9 +69,24 @@ class RemoteRuns:
         )
 
     def run(
-        self, pipeline: Pipeline, params: Mapping[str, object], event: Json, reporter: Reporter, *, wait: bool = True
+        self,
+        pipeline: Pipeline,
+        params: Mapping[str, object],
+        event: Json,
+        reporter: Reporter,
+        *,
+        wait: bool = True,
+        said: Callable[[str], None] = lambda _: None,
     ) -> Run:
         """Start a run of the deployed pipeline, and follow it to its end.
+
+        Args:
+            pipeline: which.
+            params: by name; those that are left out are what they are by default.
+            event: its input.
+            reporter: hears what happens.
+            wait: follow it.
+            said: hears what it waits for.
 
         Raises:
             UsageError: params or input are wrong.
@@ -80,6 +95,7 @@ class RemoteRuns:
         need_input(pipeline, pipeline.step_by_id, event)
         bound = dict(bind_params(pipeline, params))
         runs, run = self.of(pipeline), new_run_id()
+        self._await_others(runs, said)
         runs.start(run, bound, event)
         return self.follow(pipeline, run, reporter) if wait else self._run(runs, run)
 
@@ -114,10 +130,17 @@ class RemoteRuns:
             raise NotFoundError(f"no run `{run}`", code="no-run", hint="anabranch runs list")
         return found
 
-    def under_way(self, pipeline: Pipeline) -> Run | None:
-        """Return the run that a new one would wait for, if there is one."""
-        found = [run for told in self.of(pipeline).newest(1) if (run := fold(told)) is not None]
-        return next((run for run in found if run.state is RunState.RUNNING), None)
+    def _await_others(self, runs: Runs, said: Callable[[str], None]) -> None:
+        """Wait until nothing of a run that was stopped can write beside the next; its turn a run awaits by itself."""
+        for newest in filter(None, map(fold, runs.newest(1))):
+            if newest.state is RunState.RUNNING:
+                said(f"run {newest.id} goes on: this one waits for its turn")
+            if newest.state is RunState.CANCELLED and runs.lingers(newest.id):
+                said(
+                    f"run {newest.id} was stopped, and what it had begun may still write: waiting until that has ended"
+                )
+                while runs.lingers(newest.id):
+                    time.sleep(POLL)
 
     def undeployed(self, pipeline: Pipeline) -> str:
         """Return how the project's code differs from that of a run that begins now, as a unified diff.
@@ -177,8 +200,10 @@ class RemoteRuns:
                 self.of(pipeline).events(text)
                 yield pipeline, text
 
-    def retry(self, text: str, start: Iterable[str], reporter: Reporter) -> Run:
-        """Run again what a run did not finish, or from some steps, and follow it to its end.
+    def retry(
+        self, text: str, start: Iterable[str], reporter: Reporter, said: Callable[[str], None] = lambda _: None
+    ) -> Run:
+        """Run again what a run did not finish, or from some steps, and follow it to its end; `said` as of `run`.
 
         Raises:
             ConflictError: `still-running`.
@@ -194,6 +219,7 @@ class RemoteRuns:
             message = f"run {run.id} has nothing to do again: every step succeeded"
             raise UsageError(message, code="nothing-to-retry", hint="choose where to start: --from STEP")
         runs = self.of(pipeline)
+        self._await_others(runs, said)
         before = runs.events(run.id)
         runs.retry(run.id, sorted(steps))
         return self.follow(pipeline, run.id, reporter, before)

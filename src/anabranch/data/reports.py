@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from anabranch.model.resource import Owner
 
 Reports: TypeAlias = dict[tuple[StepId, int], dict[str, Any]]
 """What attempts reported, by step and attempt."""
@@ -62,16 +61,6 @@ def _bodies(storage: Path, folder: str) -> list[tuple[str, bytes]]:
         return found
     paths = sorted((storage / folder).glob("[!.]*.json"))
     return [(path.name, path.read_bytes()) for path in paths]
-
-
-def deployment_of(owner: Owner) -> str:
-    """Return what a report says of the deployment that its run was of.
-
-    >>> from anabranch.model.resource import Owner
-    >>> deployment_of(Owner("flights", "prod"))
-    'flights/prod/main'
-    """
-    return f"{owner.project}/{owner.environment}/{owner.namespace}"
 
 
 def forget(storage: Path, deployment: str) -> int:

@@ -19,6 +19,11 @@ class Owner:
     environment: str
     namespace: str = "main"
 
+    @property
+    def path(self) -> str:
+        """What names the deployment, as reports and the folders of its artifacts have it: `flights/prod/main`."""
+        return f"{self.project}/{self.environment}/{self.namespace}"
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:

@@ -93,7 +93,7 @@ def warn(face: Face, warnings: Sequence[Diagnostic]) -> None:
 
 
 def drive_elsewhere(
-    face: Face, project: Project, pipeline: Pipeline, act: Callable[[RemoteRuns, Reporter], Run]
+    face: Face, project: Project, pipeline: Pipeline, act: Callable[[RemoteRuns, Reporter, Callable[[str], None]], Run]
 ) -> int:
     """Run in the face's environment, show, sum up; a run that is left alone goes on there.
 
@@ -101,18 +101,18 @@ def drive_elsewhere(
         face: how the verb was called.
         project: the project.
         pipeline: what runs.
-        act: starts the run, and returns when it has ended.
+        act: starts the run with a reporter and a hearer of what it waits for, and returns when it has ended.
 
     Returns:
         The exit code.
     """
     remote = project.remote(face.environment)
     if not face.json:
-        face.note(*_before(face, remote, pipeline))
+        face.note(*_undeployed(face, remote, pipeline))
     inner = reporter_for(face, pipeline)
     watch = Watch(inner, lambda: None)
     try:
-        run = act(remote, watch)
+        run = act(remote, watch, lambda line: None if face.json else face.note(line))
     except (KeyboardInterrupt, AnabranchError):  # who follows is gone, or cannot ask any more; the run is not
         _close(inner)  # what it draws would be drawn over what follows
         if watch.run is not None:
@@ -124,10 +124,8 @@ def drive_elsewhere(
     return exit_code(run)
 
 
-def _before(face: Face, remote: RemoteRuns, pipeline: Pipeline) -> Iterator[str]:
-    """Yield what one should know before a run begins elsewhere: that it will wait, and that it is not of this code."""
-    if (other := remote.under_way(pipeline)) is not None:
-        yield f"run {other.id} goes on: this one waits for its turn"
+def _undeployed(face: Face, remote: RemoteRuns, pipeline: Pipeline) -> Iterator[str]:
+    """Yield that what runs elsewhere is not of this code, where that is so."""
     if files := changed_files(remote.undeployed(pipeline)):
         where, plan = face.environment, face.command("plan", "-e", face.environment)
         yield f"{where} runs what was applied; changed here since: {names(files)} (see {plan})"

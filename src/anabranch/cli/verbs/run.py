@@ -68,7 +68,7 @@ def run_command(  # noqa: PLR0917 - one parameter for each option
             face,
             project,
             chosen,
-            lambda runs, reporter: runs.run(chosen, values, input_value, reporter),
+            lambda runs, reporter, said: runs.run(chosen, values, input_value, reporter, said=said),
         )
     code = drive(
         face,

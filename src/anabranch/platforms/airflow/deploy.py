@@ -41,7 +41,7 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
         reused: the payloads of another deployment that run some of the steps.
         root: of the namespace's datasets; where it is not main's, Python steps must not write to main's.
     """
-    folder = artifact_folder(owner)
+    folder = owner.path
     found = [_artifact(folder, *PAYLOAD, payload, "the project's code")] if payload else []
     own = f"{environment.artifacts}/{found[0].name}" if found else ""
     needed = tuple(each.address for each in found)
@@ -66,11 +66,6 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
             Resource(Address(f"dag/{dag}"), file_of(owner, dag), content, (*needed, told.address), note=name),
         ]
     return found
-
-
-def artifact_folder(owner: Owner) -> str:
-    """Return where a deployment's payloads lie, below the environment's artifacts."""
-    return f"{owner.project}/{owner.environment}/{owner.namespace}"
 
 
 def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) -> Resource:
@@ -106,7 +101,7 @@ class AirflowFolder:
     def live(self, resources: Iterable[Resource], known: Iterable[Applied] = ()) -> dict[Address, Live]:
         """Return what is there now: see `Platform.live`."""
         wanted, found = list(resources), dict[Address, Live]()
-        folder, artifacts = artifact_folder(self._owner), {each.name for each in wanted if each.kind == "artifact"}
+        folder, artifacts = self._owner.path, {each.name for each in wanted if each.kind == "artifact"}
         for name in self._artifacts.list(folder):
             address = Address(f"artifact/{name.removeprefix(f'{folder}/')}")
             # None is ever pruned, and each is named by its content: one is read to see that nobody wrote over it.

@@ -10,7 +10,7 @@ from anabranch.model.pipeline import Needs
 from anabranch.platforms.airflow import cells
 from anabranch.platforms.airflow.api import AirflowApi
 from anabranch.platforms.airflow.dagfile import owner_of, payload_of
-from anabranch.platforms.airflow.deploy import AirflowFolder, artifact_folder, compile_pipelines
+from anabranch.platforms.airflow.deploy import AirflowFolder, compile_pipelines
 from anabranch.platforms.airflow.drive import AirflowRuns
 from anabranch.platforms.airflow.mwaa import MwaaApi
 from anabranch.platforms.airflow.names import dag_id, file_of
@@ -112,11 +112,11 @@ class AirflowOrchestration:
 
     def artifact(self, name: str) -> bytes | None:
         """Return a file that was delivered."""
-        return self._artifacts.read(f"{artifact_folder(self._owner)}/{name}")
+        return self._artifacts.read(f"{self._owner.path}/{name}")
 
     def dependants(self) -> list[str]:
         """Return the namespaces whose DAGs run this one's payloads."""
-        mine, found = f"/{artifact_folder(self._owner)}/", set[str]()
+        mine, found = f"/{self._owner.path}/", set[str]()
         for name in self._dags.list(self._owner.project):
             text = (self._dags.read(name) or b"").decode(errors="replace")
             owner = owner_of(text)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.model.errors import ConflictError
 from anabranch.model.resource import Live, digest_of
-from anabranch.platforms.aws.deploy import artifact_folder
 from anabranch.platforms.aws.kinds.artifact import Artifacts
 from anabranch.platforms.aws.kinds.form import canonical, form_of
 from anabranch.platforms.aws.kinds.function import Functions
@@ -58,7 +57,7 @@ class AwsAccount:
         named = [*((each.address, each.name) for each in wanted), *((each.address, each.name) for each in known)]
         self._client.need_account()
         artifacts = [each for each in wanted if each.kind == "artifact"]
-        folder = artifact_folder(self._owner)
+        folder = self._owner.path
         found = list(self.artifacts.live(self._client, self._owner, folder, artifacts))
         there: list[Found] = []
         for name, kind in self._kinds.items():

@@ -57,11 +57,6 @@ if TYPE_CHECKING:
     from anabranch.ports import Built
 
 
-def artifact_folder(owner: Owner) -> str:
-    """Return where a deployment's artifacts lie, below the environment's."""
-    return f"{owner.project}/{owner.environment}/{owner.namespace}"
-
-
 def function_name(owner: Owner, pipeline: str, step: StepId) -> str:
     """Return the function of a step, which is the name of its role, too."""
     return name_of(owner, pipeline, step)
@@ -233,7 +228,7 @@ class Deploying:
 
     def _policy(self, step: Step, pipeline: Pipeline, logs: str, itself: str) -> policies.Document:
         """Return what the role that runs a step may do."""
-        folder = f"{self.environment.artifacts}/{artifact_folder(replace(self.owner, namespace='*'))}"
+        folder = f"{self.environment.artifacts}/{replace(self.owner, namespace='*').path}"
         places = policies.Places(self.environment.storage, folder, logs)
         policy = policies.for_step(self.access(step, pipeline), step.needs, self.arns, places, itself)
         return policies.with_glue(policy, self.arns, self.aws.interpreter) if self._is_job(step, pipeline) else policy
@@ -372,5 +367,5 @@ class Deploying:
 
     def _artifact(self, name: str, suffix: str, content: bytes, note: str) -> Resource:
         file = artifact_name(name, suffix, content)
-        where = f"{artifact_folder(self.owner)}/{file}"
+        where = f"{self.owner.path}/{file}"
         return Resource(Address(f"artifact/{file}"), where, content, shared=True, note=note)

@@ -9,7 +9,7 @@ from anabranch.model.errors import NotFoundError
 from anabranch.platforms.aws import cells, sizes
 from anabranch.platforms.aws.account import AwsAccount
 from anabranch.platforms.aws.client import AwsClient
-from anabranch.platforms.aws.deploy import Deploying, artifact_folder, machine_name
+from anabranch.platforms.aws.deploy import Deploying, machine_name
 from anabranch.platforms.aws.drive import AwsRuns
 from anabranch.platforms.aws.names import Arns, path_of
 from anabranch.platforms.aws.policies import for_branch
@@ -89,7 +89,7 @@ class AwsOrchestration:
 
     def artifact(self, name: str) -> bytes | None:
         """Return a file that was delivered."""
-        return self.platform.artifacts.read(self.client, f"{artifact_folder(self._owner)}/{name}")
+        return self.platform.artifacts.read(self.client, f"{self._owner.path}/{name}")
 
     def dependants(self) -> list[str]:
         """Return the namespaces that are deployed beside this one, which call its jobs: their roles tell."""

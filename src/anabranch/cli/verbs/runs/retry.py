@@ -69,7 +69,9 @@ def retry_command(  # noqa: PLR0917 - one parameter for each option
             raise UsageError(message, code="retry-here", hint=hint)
         face.environment = environment
         pipeline, found = project.remote(environment).find(run)
-        return drive_elsewhere(face, project, pipeline, lambda runs, reporter: runs.retry(found.id, start, reporter))
+        return drive_elsewhere(
+            face, project, pipeline, lambda runs, reporter, said: runs.retry(found.id, start, reporter, said)
+        )
     earlier = project.runs.resolve(run)
     if preview:
         planned = project.preview_retry(earlier, start=start, everything=everything, code=code)
