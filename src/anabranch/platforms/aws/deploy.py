@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,7 @@ class Deploying:
         reused: main's functions that run some of the steps, in full.
         access: returns what a step may touch in storage.
         script: how Glue enters a payload.
+        problems: what turned out to be larger than AWS takes.
     """
 
     environment: Environment
@@ -104,6 +105,7 @@ class Deploying:
     reused: Mapping[StepId, str]
     access: Callable[[Step, Pipeline], Access]
     script: bytes = b""
+    problems: list[Diagnostic] = field(default_factory=list)
 
     @property
     def arns(self) -> Arns:
@@ -158,6 +160,8 @@ class Deploying:
             found += self._machines(pipeline, told)
             if not self._is_branch:
                 found += self._trigger(pipeline)
+        if self.problems:
+            raise InvalidProject(self.problems)
         return found
 
     def _function(
@@ -223,6 +227,7 @@ class Deploying:
         name = function_name(self.owner, pipeline.name, step.id)
         itself = self.arns.role(self.owner, name)
         policy = self._policy(step, pipeline, logs.name, itself)
+        self.problems.extend(sizes.rights(step, policy))
         trust = policies.assumed_by(service, self.arns, itself)
         return self._resource("role", name, role_form(self.owner, trust, policy), note=f"what {step.id} may do"), itself
 
@@ -293,6 +298,7 @@ class Deploying:
         self._small_enough(pipeline, machines)
         role_name = name_of(self.owner, pipeline.name, "", "states", longest=ROLE)
         policy = self._machine_policy(calls, pipeline, machines)
+        self.problems.extend(sizes.started(pipeline, policy))
         trust = policies.assumed_by("states.amazonaws.com", self.arns)
         form = role_form(self.owner, trust, policy)
         role = self._resource("role", role_name, form, note=f"what the state machine of {pipeline.name} may do")

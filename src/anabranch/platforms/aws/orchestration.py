@@ -58,12 +58,16 @@ class AwsOrchestration:
         branch = self._owner.namespace != "main"
         found = cells.refusals(pipeline, self._environment, self._aws, branch=branch)
         found += sizes.names(self._owner, self._environment)
-        found = found or list(self._deploying(Built(), self._environment.storage, {}).too_large(pipeline))
         return [*found, *cells.only_in_main(pipeline)]
 
     def preflight(self, pipelines: Sequence[Pipeline]) -> list[Diagnostic]:
-        """Return what is not there of what pipelines need and nobody deploys; the account is asked."""
-        return list(Preflight(self.client, self._arns, self._environment, self._aws).findings(pipelines))
+        """Return what is too large, and what of others is not there; the account is asked."""
+        deploying = self._deploying(Built(), self._environment.storage, {})
+        well = (each for each in pipelines if all(told.severity != "error" for told in self.refusals(each)))
+        return [
+            *(problem for each in well for problem in deploying.too_large(each)),
+            *Preflight(self.client, self._arns, self._environment, self._aws).findings(pipelines),
+        ]
 
     def resources(
         self,
