@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NewType
 
 Address = NewType("Address", str)
@@ -25,7 +26,7 @@ class Owner:
         return f"{self.project}/{self.environment}/{self.namespace}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resource:
     """One object that should be on a platform.
 
@@ -50,9 +51,9 @@ class Resource:
         """What it is: the first part of its address."""
         return self.address.partition("/")[0]
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """What identifies its content."""
+        """What identifies its content: packages have 150 MB, which are read once."""
         return digest_of(self.content)
 
 
@@ -102,13 +103,26 @@ PAYLOAD = ("payload", ".pyz")
 _SHORT = 12
 
 
+def artifact(owner: Owner, name: str, suffix: str, content: bytes, note: str) -> Resource:
+    """Return an artifact of a deployment, called by what it is and what is in it, wherever it is delivered."""
+    digest = digest_of(content)
+    file = _named(name, suffix, digest)
+    made = Resource(Address(f"artifact/{file}"), f"{owner.path}/{file}", content, shared=True, note=note)
+    vars(made)["digest"] = digest  # it is known already
+    return made
+
+
 def artifact_name(name: str, suffix: str, content: bytes) -> str:
-    """Return what an artifact is called, wherever it is delivered: what it is, and what is in it.
+    """Return what an artifact is called.
 
     >>> artifact_name(*PAYLOAD, b"")
     'payload-e3b0c44298fc.pyz'
     """
-    return f"{name}-{digest_of(content).removeprefix('sha256:')[:_SHORT]}{suffix}"
+    return _named(name, suffix, digest_of(content))
+
+
+def _named(name: str, suffix: str, digest: str) -> str:
+    return f"{name}-{digest.removeprefix('sha256:')[:_SHORT]}{suffix}"
 
 
 def definition_in(text: str, pipeline: str) -> str:

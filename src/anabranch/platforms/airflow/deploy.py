@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anabranch.model.resource import PAYLOAD, Address, Live, Resource, artifact_name, digest_of
+from anabranch.model.resource import PAYLOAD, Address, Live, Resource, artifact, digest_of
 from anabranch.platforms.airflow.dagfile import Files as Delivered
 from anabranch.platforms.airflow.dagfile import dag_file, owner_of
 from anabranch.platforms.airflow.names import dag_id, file_of
@@ -41,14 +41,13 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
         reused: the payloads of another deployment that run some of the steps.
         root: of the namespace's datasets; where it is not main's, Python steps must not write to main's.
     """
-    folder = owner.path
-    found = [_artifact(folder, *PAYLOAD, payload, "the project's code")] if payload else []
+    found = [artifact(owner, *PAYLOAD, payload, "the project's code")] if payload else []
     own = f"{environment.artifacts}/{found[0].name}" if found else ""
     needed = tuple(each.address for each in found)
     protected = "" if root == environment.storage else environment.storage
     tags = tuple(f"{name}:{value}" for name, value in environment.tags)
     for name, (pipeline, definition) in sorted(pipelines.items()):
-        told = _artifact(folder, name, ".json", definition, f"the definition of {name}")
+        told = artifact(owner, name, ".json", definition, f"the definition of {name}")
         dag = dag_id(owner, name)
         files = Delivered(
             own,
@@ -66,11 +65,6 @@ def compile_pipelines(  # noqa: PLR0913 - what is deployed, where, and whose it 
             Resource(Address(f"dag/{dag}"), file_of(owner, dag), content, (*needed, told.address), note=name),
         ]
     return found
-
-
-def _artifact(folder: str, name: str, suffix: str, content: bytes, note: str) -> Resource:
-    file = artifact_name(name, suffix, content)
-    return Resource(Address(f"artifact/{file}"), f"{folder}/{file}", content, shared=True, note=note)
 
 
 @dataclass(frozen=True, slots=True)

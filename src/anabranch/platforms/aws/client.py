@@ -163,8 +163,18 @@ class AwsClient:
             if service not in self._clients:
                 from botocore.config import Config
 
-                self._clients[service] = self.session.client(service, config=Config(**_SETTINGS))
+                made = self.session.client(service, config=Config(**_SETTINGS))
+                if service == "iam":
+                    _leave_policies(made)
+                self._clients[service] = made
             return self._clients[service]
+
+
+def _leave_policies(iam: Any) -> None:
+    """Let policies be the text that AWS sends: reading those of all roles takes longer than all else of a listing."""
+    from botocore.handlers import json_decode_policies
+
+    iam.meta.events.unregister("after-call.iam", json_decode_policies)
 
 
 @contextmanager

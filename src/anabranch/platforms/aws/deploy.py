@@ -12,7 +12,7 @@ from anabranch.model.access import done
 from anabranch.model.call import NativeCall
 from anabranch.model.errors import Diagnostic, InvalidProject
 from anabranch.model.pipeline import Schedule
-from anabranch.model.resource import PAYLOAD, Address, Resource, artifact_name
+from anabranch.model.resource import PAYLOAD, Address, Resource, artifact
 from anabranch.platforms.aws import policies, sizes
 from anabranch.platforms.aws.cells import engine_of
 from anabranch.platforms.aws.cron import scheduler_cron
@@ -128,12 +128,12 @@ class Deploying:
             InvalidProject: `limit`, something is larger than AWS takes.
         """
         found: list[Resource] = []
-        payload = self._artifact(*PAYLOAD, self.built.payload, "the project's code")
+        payload = artifact(self.owner, *PAYLOAD, self.built.payload, "the project's code")
         packages = {
-            wanted: self._artifact("packages", ".zip", content, "what steps need")
+            wanted: artifact(self.owner, "packages", ".zip", content, "what steps need")
             for wanted, content in sorted(self.built.packages.items())
         }
-        script = self._artifact("glue", ".py", self.script, "how Glue enters the payload")
+        script = artifact(self.owner, "glue", ".py", self.script, "how Glue enters the payload")
         digest = payload.digest
         runs = [self.job_of(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps]
         if any(":lambda:" in each for each in runs) and (
@@ -145,7 +145,7 @@ class Deploying:
         if any(self._is_job(step, pipeline) for pipeline, _ in pipelines.values() for step in pipeline.steps):
             found.append(script)
         for name, (pipeline, definition) in sorted(pipelines.items()):
-            told = self._artifact(name, ".json", definition, f"the definition of {name}")
+            told = artifact(self.owner, name, ".json", definition, f"the definition of {name}")
             group = log_group(self.owner, name)
             form = canonical({**logs_form(), "tags": self.tags})
             logs = Resource(logs_address(self.owner, group), group, form, note=f"the logs of {name}")
@@ -370,8 +370,3 @@ class Deploying:
     ) -> Resource:
         tags = {"tags": self.tags} if kind in TAGGED else {}
         return Resource(Address(f"{kind}/{name}"), name, canonical({**form, **tags}), depends, note=note)
-
-    def _artifact(self, name: str, suffix: str, content: bytes, note: str) -> Resource:
-        file = artifact_name(name, suffix, content)
-        where = f"{self.owner.path}/{file}"
-        return Resource(Address(f"artifact/{file}"), where, content, shared=True, note=note)
