@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, assert_never
 
 from anabranch.cli.table import Cell, table
@@ -9,7 +10,7 @@ from anabranch.model.plan import Create, Delete, Forget, Record, Update
 from anabranch.show.human import plural, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from anabranch.cli.terminal import Terminal
     from anabranch.model.plan import Change, Plan
@@ -25,14 +26,36 @@ LOOKS: dict[type[Change], tuple[str, str, str]] = {
 
 
 def lines(plan: Plan, out: Terminal) -> Iterator[str]:
-    """Yield a plan: a line for each change with its reason, then the sum."""
+    """Yield a plan: a line for each change with its reason, of many that are alike for the first; then the sum."""
     where = plan.environment if plan.namespace == "main" else f"{plan.environment}, branch {plan.namespace}"
     if not plan.changes:
         yield f"{out.marks.ok} {where}: nothing to change ({plural(plan.unchanged, 'object')} as they should be)"
         return
     yield out.paint(f"changes to {where}:", "bold")
-    yield from table([""] * 3, [row(change) for change in plan.changes], terminal=out, indent="  ")
+    yield from table([""] * 3, list(_rows(plan.changes)), terminal=out, indent="  ")
     yield summary(plan)
+
+
+MANY, FIRST = 12, 3
+"""Changes of one kind, for one reason, of which no more than the first are shown. `--json` has them all."""
+
+
+def _rows(made: Sequence[Change]) -> Iterator[list[str | Cell]]:
+    alike = Counter(map(_alike, made))
+    shown: Counter[tuple[str, ...]] = Counter()
+    for change in made:
+        key = _alike(change)
+        shown[key] += 1
+        if alike[key] <= MANY or shown[key] <= FIRST:
+            yield row(change)
+        elif shown[key] == FIRST + 1:
+            sign, kind, why = key
+            yield [sign, f"{kind}/...", f"{why}: {alike[key] - FIRST:,} more"]
+
+
+def _alike(change: Change) -> tuple[str, str, str]:
+    sign, word, _ = LOOKS[type(change)]
+    return f"{sign} {word}", change.address.partition("/")[0], change.why
 
 
 def row(change: Change) -> list[str | Cell]:
