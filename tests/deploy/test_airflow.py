@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from tests.platforms.airflow_fake import AFTER, BEFORE
 
 from anabranch.app import Project
 from anabranch.app.remote import HELD_EVERY
+from anabranch.cli.face import Face
+from anabranch.cli.progress.drive import retrying
 from anabranch.cli.verbs.apply import meanwhile
 from anabranch.model.errors import AnabranchError, ConflictError, NotFoundError, StepError, UsageError
 from anabranch.model.resource import Address
@@ -220,6 +223,13 @@ def test_whoever_applies_during_a_run_is_told_which(airflow: Airflow) -> None:
     assert started.id in said
     airflow.end(DAG, started.id)
     assert not list(meanwhile(changed, changed.plan()))
+
+
+def test_what_is_done_again_of_a_branch_s_run_is_the_branch_s(airflow: Airflow) -> None:
+    """There is no retry of it elsewhere: it is driven from here."""
+    face, mine = Face("run", environment="prod"), run(deployed(airflow))
+    assert retrying(face, mine) == f"anabranch runs retry {mine.id} -e prod"
+    assert retrying(face, replace(mine, namespace="fix")) == "anabranch branch run fix -e prod"
 
 
 def test_one_run_is_found_without_asking_about_all(airflow: Airflow) -> None:

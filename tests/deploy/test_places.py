@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from anabranch.deploy.places import at, places_of
 from anabranch.model.environment import Airflow, Aws, Environment
 from anabranch.model.errors import ConflictError, InvalidProject
 from anabranch.model.pipeline import StepId
+from anabranch.store.files import LocalFiles
 
 if TYPE_CHECKING:
     from anabranch.app.deploy import Deployment
@@ -87,6 +89,19 @@ def test_all_of_it_may_lie_in_google_s_storage(tmp_path: Path, monkeypatch: pyte
         assert "gs://lake/artifacts/" in (objects("gs://lake/dags").read("shop/shop.p.py") or b"").decode()
         assert not deployment.destroy(lambda _: None).left
         assert objects("gs://lake").list("") == {}
+
+
+def test_files_of_one_folder_are_written_and_deleted_at_once(tmp_path: Path) -> None:
+    """Whoever deletes the last file of a folder deletes the folder, while others come."""
+    place = LocalFiles(tmp_path)
+
+    def turn(number: int) -> None:
+        place.write(f"a/b/{number}", b"x")
+        place.delete(f"a/b/{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(turn, range(1000)))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_is_there_no_more_holds_nobody_up(tmp_path: Path) -> None:

@@ -250,4 +250,4 @@ def test_a_bucket_that_is_not_there_is_told() -> None:
     for act in (lambda: store.list("a"), lambda: store.put("a", b""), lambda: store.put("a", b"", fresh=True)):
         with pytest.raises(StepError) as told:
             act()
-        assert told.value.code == "storage-unreachable"
+        assert told.value.code == "no-bucket"

@@ -12,6 +12,7 @@ from anabranch.data import reports
 from anabranch.data.access import access_of
 from anabranch.data.objects import mirror
 from anabranch.data.objects.files import ObjectFiles
+from anabranch.data.objects.store import NO_BUCKET
 from anabranch.deploy.apply import apply
 from anabranch.deploy.payload import code_in, defined, definition, payload
 from anabranch.deploy.places import at, places_of, same_places
@@ -25,6 +26,7 @@ from anabranch.model.errors import (
     Diagnostic,
     InvalidProject,
     NotFoundError,
+    StepError,
     UsageError,
     closest,
 )
@@ -270,7 +272,7 @@ class Deployment:
         own = self.owner.namespace == MAIN  # a branch's reports lie below its root, and go with it
         storages = {was.storage, self.environment.storage} if own else set[str]()
         mine = self.owner.path
-        forgotten = sum(reports.forget(mirror.local(each), mine) for each in sorted(storages))
+        forgotten = sum(_forget(each, mine) for each in sorted(storages))
         there = [each for platform in platforms for each in platform.live([]).values()]
         return Destroyed(made, forgotten, tuple(each.address for each in there if each.owner == self.owner))
 
@@ -279,7 +281,9 @@ class Deployment:
         where = self.environment.name
         if self.owner.namespace == MAIN and (users := self.orchestration.dependants()):
             message = f"{where} is in use: {', '.join(users[:5])} of its branches run what main has delivered"
-            raise ConflictError(message, code="in-use", hint=f"drop them first: anabranch branch drop NAME -e {where}")
+            raise ConflictError(
+                message, code="in-use", hint=f"drop them first; see their names: anabranch branch list -e {where}"
+            )
         for run in self.going_on():
             message = f"run {run.id} of `{run.pipeline}` goes on in {where}, and needs what it was started from"
             hint = f"wait for it, or stop it: anabranch runs cancel {run.id} -e {where}"
@@ -369,6 +373,16 @@ def targeted(made: Plan, wanted: frozenset[str], desired: Sequence[Resource]) ->
     depends = {each.address: tuple(known.intersection(each.depends)) for each in desired}
     chosen = reachable({**dict.fromkeys(starts, ()), **depends}, starts)
     return replace(made, changes=tuple(change for change in made.changes if change.address in chosen))
+
+
+def _forget(storage: str, deployment: str) -> int:
+    """Delete what a deployment's runs reported; where there is no bucket any more, there is nothing of it."""
+    try:
+        return reports.forget(mirror.local(storage), deployment)
+    except StepError as error:
+        if error.code != NO_BUCKET:
+            raise
+        return 0
 
 
 def environment_of(project: Project, name: str) -> Environment:

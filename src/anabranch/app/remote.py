@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anabranch.data import reports
 from anabranch.data.objects import mirror
 from anabranch.model.errors import ConflictError, NotFoundError, StepError, UsageError
-from anabranch.model.run import RunStarted, RunState, fold
+from anabranch.model.run import AttemptFailed, RunStarted, RunState, fold
 from anabranch.run.params import bind_params
 from anabranch.run.plan import known_steps, need_input, new_run_id
 
@@ -109,7 +109,13 @@ class RemoteRuns:
             before: what happened before the run was retried: its attempts are not told again.
         """
         runs = self.of(pipeline)
-        told = {key_of(each.event) for each in before if isinstance(each.event, RunStarted) or key_of(each.event)[-1]}
+        told = {
+            key
+            for each in before
+            if isinstance(each.event, RunStarted) or key_of(each.event)[-1]
+            # What was its last attempt is followed by another now.
+            for key in (key_of(each.event), (AttemptFailed, *key_of(each.event)[1:]))
+        }
         for look in count():
             happened = runs.events(run)
             for each in happened:

@@ -89,7 +89,8 @@ class Inputs:
             if port.dataset in written:  # its own earlier state, before the first run: no rows
                 self._unwritten.add(port.name)
                 continue
-            message = f"dataset `{spec.name}` is not at {stored.place(self._storage, spec)}"
+            root, path = stored.home(self._storage, spec), stored.place(self._storage, spec)
+            message = f"dataset `{spec.name}` is not at {mirror.url_at(root, path) if mirror.url_of(root) else path}"
             hint = "put the file there, or run the step that writes it first"
             raise StepError(message, code="missing-input", hint=hint, place=spec.place)
         self._seen = {port.name: self._signature(port) for port in self._task.step.reads}

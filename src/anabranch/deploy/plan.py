@@ -77,7 +77,9 @@ def plan(  # noqa: PLR0913 - three sides, and whose they are
         if there is None:
             changes.append(Forget(address, "it is gone, and nothing wants it any more", needing))
         elif there.owner == owner:
-            changes.append(Delete(there, "nothing in the project wants it any more", needing))
+            changes.append(
+                Delete(there, "all is to go" if prune else "nothing in the project wants it any more", needing)
+            )
         else:
             why = "somebody else took it over" if there.owner else "it carries our mark no more"
             changes.append(Forget(address, f"{why}, so it is left alone", needing, left=True))

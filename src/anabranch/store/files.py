@@ -13,6 +13,9 @@ from anabranch.store.told import told
 NEW = ".new-"
 """How the name of a file starts that is being written; its own name follows, and something random."""
 
+TRIES = 20
+"""How often a folder is made again that somebody else has just deleted."""
+
 LONGEST = 230
 """Characters of a file's own name in that: file systems take 255."""
 
@@ -45,10 +48,7 @@ class LocalFiles:
         """Write a file beside its place and move it there."""
         path = self._folder / name
         with told(path, "the file"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(path)
-            named = f"{path.name}." if len(path.name) <= LONGEST else ""
-            fd, made = tempfile.mkstemp(prefix=f"{NEW}{named}", dir=path.parent)
+            fd, made = _beside(path)
             try:
                 with os.fdopen(fd, "wb") as file:
                     file.write(content)
@@ -65,12 +65,28 @@ class LocalFiles:
         path = self._folder / name
         with told(path, "the file"):
             path.unlink(missing_ok=True)
-            _sweep(path)
+            with suppress(FileNotFoundError):  # whoever deleted another file of the folder has deleted it, too
+                _sweep(path)
         with suppress(OSError):
             for parent in path.parents:
                 if parent == self._folder:
                     break
                 parent.rmdir()
+
+
+def _beside(path: Path) -> tuple[int, str]:
+    """Return a fresh file beside a path. Whoever deletes another of its folder may delete the folder meanwhile."""
+    named = f"{path.name}." if len(path.name) <= LONGEST else ""
+
+    def make() -> tuple[int, str]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        return tempfile.mkstemp(prefix=f"{NEW}{named}", dir=path.parent)
+
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError, FileExistsError):
+            return make()
+    return make()
 
 
 def _written(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anabranch.cli.face import VERSION, Face, root_of, write_json, write_lines
 from anabranch.cli.progress.summary import INTERRUPTED, Voice, changed_files, exit_code, headline, names, troubles
 from anabranch.cli.table import Cell, table
+from anabranch.model.branch import MAIN
 from anabranch.model.errors import AnabranchError
 from anabranch.show import shapes
 from anabranch.show.human import plural, size
@@ -153,10 +154,16 @@ def reporter_for(face: Face, pipeline: Pipeline) -> Reporter:
     return LineReporter(pipeline)
 
 
+def retrying(face: Face, run: Run) -> str:
+    """Return the command that does again what a run did not; elsewhere, a branch's is driven from here as a whole."""
+    branch = bool(face.environment) and run.namespace != MAIN
+    return face.command("branch", "run", run.namespace) if branch else face.command("runs", "retry", run.id)
+
+
 def finish(face: Face, project: Project, run: Run, storage: Path | None = None) -> None:
     """Write the result to stdout, then what went wrong to stderr, so that its last line is the very last."""
     written = [(step, stats) for step in run.steps if step.state.ok for stats in step.writes]
-    again = face.command("runs", "retry", run.id)
+    again = retrying(face, run)
     if face.json:
         ok = exit_code(run) == 0
         datasets = [

@@ -53,10 +53,10 @@ def apply(face: Face, deployment: Deployment, *, yes: bool, saved: Saved | None 
     done: list[Change] = []
 
     def agreed(made: Plan) -> bool:
-        todo.extend(made.changes)
         if not yes:
             face.note(*changes.lines(made, face.err), *meanwhile(deployment, made))
             confirm(f"change {made.environment}?", yes=yes)
+        todo.extend(made.changes)
         return True
 
     def told(change: Change) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3://", "gs://", "az://")
 _TIMEOUT = {"timeout": "120s", "connect_timeout": "10s"}
+NO_BUCKET = "no-bucket"
+"""The code of the error where there is none."""
 _RETRIES = {"max_retries": 5}
 _LEADS = (
     *("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
@@ -48,11 +50,6 @@ class Objects:
         connect: Any = stores.from_url  # its overloads tell the clouds apart by their options
         self._store: Any = connect(self.url, client_options=options, retry_config=_RETRIES, **settings)
 
-    def _no_bucket(self) -> StepError:
-        """Return what is said where a key need not be there, and the store finds nothing all the same."""
-        message = f"there is no bucket for {self.url}"
-        return StepError(message, code="storage-unreachable", hint="make the bucket, or correct its name")
-
     def list(self, prefix: str) -> dict[str, tuple[int, str]]:
         """Return the size and etag of the object at a key, and of those below it."""
         import obstore
@@ -65,7 +62,7 @@ class Objects:
                     for meta in page
                 }
             except FileNotFoundError:
-                raise self._no_bucket() from None
+                raise no_bucket(self.url) from None
             try:
                 meta = obstore.head(self._store, prefix) if prefix else None
             except FileNotFoundError:
@@ -125,7 +122,7 @@ class Objects:
                 return False
             except FileNotFoundError:  # what it should be written over is gone
                 if not etag:
-                    raise self._no_bucket() from None
+                    raise no_bucket(self.url) from None
                 return False
         return True
 
@@ -183,12 +180,17 @@ def _kept(url: str, *_leads: str | None) -> Objects:
     return Objects(url)
 
 
+def no_bucket(url: str) -> StepError:
+    """Return what is said where a key need not be there, and the store finds nothing all the same."""
+    return StepError(f"there is no bucket for {url}", code=NO_BUCKET, hint="make the bucket, or correct its name")
+
+
 @contextmanager
 def told(url: str, key: str) -> Generator[None]:
     """Turn the store's errors into ours.
 
     Raises:
-        StepError: `storage-denied`, `storage-unreachable`.
+        StepError: `storage-denied`, `no-bucket`, `storage-unreachable`.
     """
     from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
@@ -200,6 +202,8 @@ def told(url: str, key: str) -> Generator[None]:
     except FileNotFoundError:
         raise
     except BaseError as error:
+        if "NoSuchBucket" in str(error):
+            raise no_bucket(url) from None
         first = str(error).strip().partition("\n")[0][:400]
         message = f"the storage {url} cannot be used: {first}"
         hint = "look at the network, the bucket's name and the region, then run it again"

@@ -74,7 +74,9 @@ def find(entry: str, root: str) -> Callable[..., Any]:
     except Exception as error:
         place = user_place(error, root)
         message = f"importing `{entry}` failed: {type(error).__name__}: {error}"
-        raise StepError(message, code="import-error", hint="anabranch check", place=place) from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = f"add {missing} to what the step requires: there is nothing else then" if missing else "anabranch check"
+        raise StepError(message, code="import-error", hint=hint, place=place) from error
     function: Callable[..., Any] = getattr(found, "function", found)
     return function
 

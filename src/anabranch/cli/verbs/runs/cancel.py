@@ -7,6 +7,7 @@ import time
 import click
 
 from anabranch.cli.face import ELSEWHERE, Face, verb
+from anabranch.cli.progress.drive import retrying
 from anabranch.model.errors import ConflictError
 from anabranch.model.run import RunState
 
@@ -27,9 +28,11 @@ def cancel_command(face: Face, run: str, environment: str | None) -> None:
         face.environment = environment
         runs, going = project.at(environment).find(run)
         runs.cancel(going.id)
-        stopped = going.id
-        again = "go on: " + face.command("runs", "retry", stopped)
-        face.result({"run": stopped, "state": "cancelled"}, lambda: [f"run {stopped}: cancelled", again])
+        told = f"run {going.id}: cancelled"
+        if runs.lingers(going.id):
+            told += "; a step of it may write until it ends, and the next run waits for that"
+        again = "go on: " + retrying(face, going)
+        face.result({"run": going.id, "state": "cancelled"}, lambda: [told, again])
         return
     found = project.runs.resolve(run)
     state = project.runs.run(found).state
