@@ -17,6 +17,7 @@ from tools.aws import COMMAND, serving
 from anabranch.app import Project
 from anabranch.data.objects import publish, store
 from anabranch.data.objects.store import Objects, objects
+from anabranch.model import codec
 from anabranch.model.errors import InvalidProject, StepError
 
 if TYPE_CHECKING:
@@ -163,6 +164,29 @@ def test_a_publication_that_was_cut_off_is_finished_by_whoever_comes_next(lake: 
     assert set(run.outputs["mid"].read()["v"].to_list()) == {5}
     keys = [key for key in found.list("") if key.startswith("_anabranch/")]
     assert keys == ["_anabranch/watermarks/p/grow/events.json"]
+
+
+@pytest.mark.parametrize("left", [(), (0,)])
+def test_a_journal_that_comes_when_its_data_was_dropped_changes_nothing(
+    lake: tuple[Path, Objects], left: tuple[int, ...]
+) -> None:
+    """It was under way when its process died; whether all of its data is gone by then, or half of it."""
+    root, found = lake
+    project = Project.load(root)
+    project.run("p")
+    before = inventory(found)
+    moves = [
+        {"staged": f"_anabranch/staging/p/x/{number}", "names": [""], "append": False}
+        | {"spec": codec.encode(project.datasets[name])}
+        for number, name in enumerate(("seen", "copied"))
+    ]
+    for number in left:
+        found.put(f"_anabranch/staging/p/x/{number}", b"half")
+    told = {"publication": "x", "pipeline": "p", "moves": moves, "marks": [], "gone": []}
+    found.put("_anabranch/journal/p/x.json", json.dumps(told).encode())
+    assert publish.recover(project.storage, found, "p") == 0
+    assert inventory(found) == before
+    assert project.run("p").ok
 
 
 def test_a_lock_that_a_dead_process_left_is_taken_over_and_one_that_lives_is_not(

@@ -88,9 +88,16 @@ def settle(storage: Path, store: Objects) -> int:
 
 
 def recover(storage: Path, store: Objects, pipeline: str) -> int:
-    """Settle, then drop what the pipeline uploaded and never committed."""
-    count = settle(storage, store)
-    store.delete(store.list(_staging(pipeline)))
+    """Settle, then drop what the pipeline uploaded and never committed.
+
+    Both under one lock: a process that is dead may have sent its journal, which comes now, and nobody may apply half of
+    what is being dropped.
+    """
+    if not store.list(_staging(pipeline)):
+        return settle(storage, store)
+    with alone(store):
+        count = _finish(storage, store)
+        store.delete(store.list(_staging(pipeline)))
     return count
 
 
@@ -107,12 +114,30 @@ def _journals(store: Objects) -> list[str]:
 
 
 def _finish(storage: Path, store: Objects) -> int:
-    keys = _journals(store)
-    for key in keys:
+    """Apply what is committed; return how many publications.
+
+    A journal without its data came after that had been dropped: it was under way when its process died. Nothing of it
+    has been applied, for what is applied keeps its data until its journal is gone.
+    """
+    count = 0
+    for key in _journals(store):
         body = store.read(key)
-        if body is not None:
-            _apply(storage, store, key, json.loads(body))
-    return len(keys)
+        told: dict[str, Any] = json.loads(body) if body is not None else {}
+        if told and all(_is_staged(store, move) for move in told["moves"]):
+            _apply(storage, store, key, told)
+            count += 1
+        elif told:
+            store.delete([key, *_staged(told)])
+    return count
+
+
+def _staged(told: dict[str, Any]) -> list[str]:
+    """Return what a publication uploaded."""
+    return [f"{move['staged']}/{name}".rstrip("/") for move in told["moves"] for name in move["names"]]
+
+
+def _is_staged(store: Objects, move: dict[str, Any]) -> bool:
+    return set(_staged({"moves": [move]})) <= store.list(move["staged"]).keys()
 
 
 def _apply(storage: Path, store: Objects, key: str, told: dict[str, Any]) -> None:
@@ -128,7 +153,7 @@ def _apply(storage: Path, store: Objects, key: str, told: dict[str, Any]) -> Non
             else:
                 store.put(name, json.dumps(mark).encode())
         store.delete([key])
-        store.delete([f"{move['staged']}/{name}".rstrip("/") for move in told["moves"] for name in move["names"]])
+        store.delete(_staged(told))
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         message = f"publication {told['publication']} is committed, but could not be finished: {reason}"
